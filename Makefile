@@ -1,0 +1,54 @@
+# `make search` and `make test` work from a bare checkout: each makes .venv first where there is none.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+STUDY  ?= digits
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint type test slow search ui report bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## .venv with everything, pinned in constraints.txt
+
+# uv does in seconds what pip does in minutes; where it cannot serve, pip does the same from the same pins.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, but $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once; torch is large)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv || true
+	@$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]' \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+lint: $(STAMP) ## ruff: style, imports, docstrings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+test: $(STAMP) ## the tests that are quick (a few minutes)
+	$(BIN)/python -m pytest
+
+slow: $(STAMP) ## the tests that are not
+	$(BIN)/python -m pytest -m slow
+
+search: $(STAMP) ## run or continue a study: make search [STUDY=digits] [ARGS="--trials 10"]
+	@$(BIN)/python -m search run $(STUDY) $(ARGS)
+
+ui: $(STAMP) ## MLflow's pages over mlruns/
+	@$(BIN)/python -m search ui $(ARGS)
+
+report: $(STAMP) ## one study's leaderboard and winner: make report [STUDY=digits]
+	@$(BIN)/python -m search show $(STUDY) $(ARGS)
+
+bench: $(STAMP) ## what it costs (benchmarks/)
+	$(BIN)/python benchmarks/overhead.py
+
+clean: ## caches of the tools; .venv and mlruns/ stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build ./*.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +

@@ -1,1 +1,31 @@
-"""spaces."""
+"""What may vary: domains, spaces and the presets. Standard library, pydantic and YAML only."""
+
+from spaces.domain import Choice, Domain, Float, Int, Leaf, Params, Switch, Value
+from spaces.errors import InputError, InvalidParams, InvalidSpace
+from spaces.load import load_space, preset_names, preset_path, space_from_dict
+from spaces.locate import locate
+from spaces.space import SearchSpace
+from spaces.suggest import Suggest, fixed_suggest, random_suggest
+
+__all__ = [
+    "Choice",
+    "Domain",
+    "Float",
+    "InputError",
+    "Int",
+    "InvalidParams",
+    "InvalidSpace",
+    "Leaf",
+    "Params",
+    "SearchSpace",
+    "Suggest",
+    "Switch",
+    "Value",
+    "fixed_suggest",
+    "load_space",
+    "locate",
+    "preset_names",
+    "preset_path",
+    "random_suggest",
+    "space_from_dict",
+]

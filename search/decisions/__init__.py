@@ -1,0 +1,1 @@
+"""What to start, what to go on with, what to stop: pure code that knows neither Ray nor MLflow."""

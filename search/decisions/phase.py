@@ -1,0 +1,135 @@
+"""One phase of a study: which trials it starts, and what becomes of each after each of its records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from optuna.trial import FrozenTrial, TrialState
+
+from search.decisions.scheduler import Decision, Scheduler
+from search.ledger import Assignment, Ledger, records_of
+from trainables.protocol import EpochRecord
+
+
+class Listener(Protocol):
+    """Told of everything that happens to trials, after the ledger has it. MLflow and the screen are such."""
+
+    def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
+        """A trial begins, or goes on after `resumed_at` epochs."""
+
+    def on_record(self, phase: str, number: int, record: EpochRecord, time_ms: int) -> None:
+        """An epoch is recorded."""
+
+    def on_end(self, phase: str, trial: FrozenTrial) -> None:
+        """A trial has its final state."""
+
+
+class Phase:
+    """Runs the trials of one ledger up to a number, resumed ones first.
+
+    Args:
+        name: ``search`` or ``confirm``.
+        ledger: What it reads and writes.
+        scheduler: Who judges records.
+        max_epochs: Full budget of a trial.
+        target: How many trials the ledger shall hold in the end (a failed one counts).
+        seed_of: Trial number → seed.
+        listener: Who is told.
+        may_start: Asked before a new trial begins; resumed ones are not asked for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        scheduler: Scheduler,
+        *,
+        max_epochs: int,
+        target: int,
+        seed_of: Callable[[int], int],
+        listener: Listener,
+        may_start: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.name = name
+        self.ledger = ledger
+        self.target = target
+        self._scheduler = scheduler
+        self._max_epochs = max_epochs
+        self._seed_of = seed_of
+        self._listener = listener
+        self._may_start = may_start
+        self._live: set[int] = set()
+        self._to_resume = self._take_over()
+
+    def _take_over(self) -> list[int]:
+        """Stand where an earlier driver stood: the rungs as they were, its living trials to be resumed."""
+        living = []
+        for trial in self.ledger.trials():
+            best = -float("inf")
+            for record in records_of(trial):
+                best = max(best, record.score)
+                self._scheduler.on_record(trial.number, record.epoch, best)
+            if trial.state is TrialState.RUNNING:
+                living.append(trial.number)
+        return living
+
+    @property
+    def is_done(self) -> bool:
+        """Nothing runs, and nothing is to be started."""
+        return not self._live and not self._has_next()
+
+    def _has_next(self) -> bool:
+        if self._to_resume:
+            return True
+        begun = sum(trial.state is not TrialState.WAITING for trial in self.ledger.trials())
+        return begun < self.target and self._may_start()
+
+    def next(self) -> Assignment | None:
+        """The next trial to run, or none."""
+        while self._has_next():
+            if self._to_resume:
+                assignment = self.ledger.adopt(self._to_resume.pop(0), self._seed_of)
+            else:
+                assignment = self.ledger.ask(self._seed_of)
+            self._live.add(assignment.number)
+            trial = self.ledger.trial(assignment.number)
+            self._listener.on_start(self.name, trial, assignment.known)
+            if assignment.known < self._max_epochs:
+                return assignment
+            self._complete(assignment.number)  # the driver died between the last record and the state
+        return None
+
+    def on_record(self, number: int, record: EpochRecord) -> Decision:
+        """Write a record and judge it. One that the ledger already has is passed over."""
+        if number not in self._live:
+            return Decision.STOP
+        time_ms = self.ledger.record(number, record)
+        if time_ms is not None:
+            self._listener.on_record(self.name, number, record, time_ms)
+        if record.epoch >= self._max_epochs:
+            self._complete(number)
+            return Decision.STOP
+        if time_ms is None:
+            return Decision.CONTINUE
+        decision = self._scheduler.on_record(number, record.epoch, self.ledger.best_so_far(number))
+        if decision is Decision.STOP:
+            self._end(
+                number,
+                self.ledger.finish(
+                    number, TrialState.PRUNED, f"stopped by the scheduler at epoch {record.epoch}"
+                ),
+            )
+        return decision
+
+    def on_failure(self, number: int, reason: str, *, diverged: bool = False) -> None:
+        """A trial broke: by its recipe (`diverged`), by its code, or with its worker."""
+        if number in self._live:
+            self._end(number, self.ledger.fail(number, reason, diverged=diverged))
+
+    def _complete(self, number: int) -> None:
+        self._end(number, self.ledger.finish(number, TrialState.COMPLETE, ""))
+
+    def _end(self, number: int, trial: FrozenTrial) -> None:
+        self._live.discard(number)
+        self._listener.on_end(self.name, trial)

@@ -1,0 +1,71 @@
+"""A study's phases in their order, as one stream of trials that keeps every worker busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from search.decisions.phase import Phase
+from search.decisions.scheduler import Decision
+from search.ledger import Assignment
+from trainables.protocol import EpochRecord
+
+
+@dataclass(frozen=True)
+class Job:
+    """An assignment and the phase that it belongs to."""
+
+    phase: str
+    assignment: Assignment
+
+
+class Program:
+    """First the search, then its confirmation.
+
+    The confirmation's own list grows twice: the baseline is needed whatever the search finds, so its
+    trainings fill the workers that the last trials of the search leave idle; the finalists follow
+    once the search is over.
+
+    Args:
+        search: The search.
+        confirm: The confirmation, or none.
+        choose_finalists: Called once when the search is over: enters them into the confirmation.
+    """
+
+    def __init__(
+        self, search: Phase, confirm: Phase | None, choose_finalists: Callable[[], None] = lambda: None
+    ) -> None:
+        self._search = search
+        self._confirm = confirm
+        self._choose_finalists = choose_finalists
+        self._chosen = False
+        self._phases = {phase.name: phase for phase in (search, confirm) if phase is not None}
+
+    @property
+    def is_done(self) -> bool:
+        """Every phase is done."""
+        self._advance()
+        return all(phase.is_done for phase in self._phases.values())
+
+    def _advance(self) -> None:
+        if not self._chosen and self._search.is_done:
+            self._chosen = True
+            self._choose_finalists()
+
+    def next(self) -> Job | None:
+        """The next trial to run; none if there is none now (there may be one later, see `is_done`)."""
+        self._advance()
+        for name, phase in self._phases.items():
+            assignment = phase.next()
+            if assignment is not None:
+                return Job(name, assignment)
+            self._advance()
+        return None
+
+    def on_record(self, phase: str, number: int, record: EpochRecord) -> Decision:
+        """To the trial's phase."""
+        return self._phases[phase].on_record(number, record)
+
+    def on_failure(self, phase: str, number: int, reason: str, *, diverged: bool = False) -> None:
+        """To the trial's phase."""
+        self._phases[phase].on_failure(number, reason, diverged=diverged)

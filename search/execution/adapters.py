@@ -1,0 +1,154 @@
+"""The decisions, as Ray Tune's searcher, scheduler and callback. No exception of ours leaves them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from search.decisions.program import Job, Program
+from search.decisions.scheduler import Decision
+from trainables.protocol import EpochRecord
+
+
+class Bridge:
+    """Carries Ray's events to the program and its decisions back.
+
+    An exception in a callback or searcher would end Ray's whole run in the middle of other trials.
+    Here it is kept as `fault`: nothing new is started, what runs is stopped where it stands (still
+    RUNNING in the ledger, so that the next start goes on with it), and the driver raises it afterwards.
+
+    Args:
+        program: What to run.
+        folder_of: (phase, trial number) → folder of its checkpoints.
+    """
+
+    def __init__(self, program: Program, folder_of: Callable[[str, int], Path]) -> None:
+        self._program = program
+        self._folder_of = folder_of
+        self.fault: BaseException | None = None
+        self.stopping = threading.Event()
+
+    def suggest(self) -> dict[str, Any] | None:
+        """The next trial as Ray's config; none if there is none at the moment."""
+        job = self._guard(self._program.next, None) if not self.ended else None
+        return self._config(job) if job is not None else None
+
+    @property
+    def ended(self) -> bool:
+        """No trial will come any more."""
+        return self.stopping.is_set() or self.fault is not None or self._guard(self._is_done, True)
+
+    def _is_done(self) -> bool:
+        return self._program.is_done
+
+    def _config(self, job: Job) -> dict[str, Any]:
+        assignment = job.assignment
+        return {
+            "phase": job.phase,
+            "number": assignment.number,
+            "params": dict(assignment.params),
+            "seed": assignment.seed,
+            "known": assignment.known,
+            "folder": str(self._folder_of(job.phase, assignment.number)),
+        }
+
+    def result(self, config: dict[str, Any], result: dict[str, Any]) -> str:
+        """Ray's word for what becomes of a trial after `result`."""
+        if self.stopping.is_set() or self.fault is not None:
+            return str(TrialScheduler.STOP)
+        decision = self._guard(lambda: self._judge(config, result), Decision.STOP)
+        return str(TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP)
+
+    def _judge(self, config: dict[str, Any], result: dict[str, Any]) -> Decision:
+        phase, number = config["phase"], config["number"]
+        if "failure" in result:
+            self._program.on_failure(
+                phase, number, result["failure"], diverged=bool(result.get("diverged"))
+            )
+            return Decision.STOP
+        return self._program.on_record(phase, number, EpochRecord.from_dict(result["record"]))
+
+    def death(self, config: dict[str, Any], reason: str) -> None:
+        """A trial's worker died more often than Ray was told to bear."""
+        if not self.stopping.is_set() and self.fault is None:
+            self._guard(lambda: self._program.on_failure(config["phase"], config["number"], reason), None)
+
+    def _guard(self, act: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return act()
+        except Exception as error:
+            self.fault = error
+            return otherwise
+
+
+class RaySearcher(Searcher):  # type: ignore[misc]
+    """Ray asks for trials; the program answers. Ray saves no state of it: the ledger has it all."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__(metric="score", mode="max")
+        self._bridge = bridge
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial, none for now, or the end."""
+        config = self._bridge.suggest()
+        if config is None and self._bridge.ended:
+            return str(Searcher.FINISHED)
+        return config
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Nothing: the true state was told when it was decided."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing to save."""
+
+
+class RayScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Ray brings results; the program decides."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """The program's decision on this result."""
+        return self._bridge.result(trial.config, _unflatten(result))
+
+
+class RayCallback(Callback):  # type: ignore[misc]
+    """Ray tells of workers that died for good."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """The trial is FAIL, the study goes on."""
+        self._bridge.death(trial.config, "its worker died again and again (out of memory, or killed)")
+
+
+def _unflatten(result: dict[str, Any]) -> dict[str, Any]:
+    """Ray flattens nested results with slashes, our metric names among them; put the record together again."""
+    if "failure" in result:
+        return result
+    prefix = "record/metrics/"
+    return {
+        "record": {
+            "epoch": result["record/epoch"],
+            "score": result["record/score"],
+            "metrics": {
+                key.removeprefix(prefix): value for key, value in result.items() if key.startswith(prefix)
+            },
+        }
+    }

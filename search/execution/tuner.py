@@ -1,0 +1,128 @@
+"""One run of a program on Ray Tune."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
+
+from search.decisions.program import Program
+from search.execution.adapters import Bridge, RayCallback, RayScheduler, RaySearcher
+from search.execution.cluster import Resources
+from search.execution.worker import Shared, Worker
+
+WORKER_DEATHS = 2
+"""How often a trial's worker may die before the trial is FAIL; it resumes from its own checkpoint."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user asked to stop; what ran is still RUNNING in the ledger and goes on at the next start."""
+
+
+def execute(
+    program: Program, shared: Shared, resources: Resources, folder_of: Callable[[str, int], Path]
+) -> None:
+    """Run `program` to its end on the cluster that Ray is connected to.
+
+    A fresh Tuner each time: it knows nothing of earlier ones, the ledger has told the program.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; trials were stopped after their current epoch.
+        Exception: The first fault inside the program (a store that cannot be written, say).
+    """
+    bridge = Bridge(program, folder_of)
+    scratch = tempfile.mkdtemp(prefix="finetune-search-")
+    trainable = tune.with_resources(
+        tune.with_parameters(Worker, shared=shared),
+        {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
+    )
+    tuner = Tuner(
+        trainable,
+        param_space={},
+        tune_config=TuneConfig(
+            search_alg=RaySearcher(bridge),
+            scheduler=RayScheduler(bridge),
+            num_samples=-1,
+            # One more than there is room for: the next trial waits for a warm actor. With none waiting,
+            # Ray would end the actor, and the next trial would pay for a new one and its imports.
+            max_concurrent_trials=resources.workers + 1,
+            reuse_actors=True,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=RunConfig(
+            name="run",
+            storage_path=scratch,
+            verbose=0,
+            callbacks=[RayCallback(bridge)],
+            failure_config=FailureConfig(max_failures=WORKER_DEATHS),
+            checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+        ),
+    )
+    try:
+        with _quiet(), _stopping_by_signal(bridge):
+            tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if bridge.fault is not None:
+        raise bridge.fault
+    if bridge.stopping.is_set():
+        raise Interrupted
+
+
+def _name(trial: Any) -> str:
+    return f"{trial.config['phase']}-{trial.config['number']}-{trial.trial_id}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Ray Tune's own words are about its trials; the user is told of the study's."""
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.data", "ray.train")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _stopping_by_signal(bridge: Bridge) -> Iterator[None]:
+    """Once: stop after the current epochs. Twice: at once. Ray must not catch them: it would end `fit` as if done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if bridge.stopping.is_set():
+            raise Interrupted
+        bridge.stopping.set()
+
+    before = {which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)}
+    import os
+
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["TUNE_DISABLE_SIGINT_HANDLER"]
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def is_connected() -> bool:
+    """Whether Ray runs in this process already."""
+    return bool(ray.is_initialized())

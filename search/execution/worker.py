@@ -1,0 +1,110 @@
+"""The actor that trains: one process for many trials, data and weights shared without a copy."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray.tune
+
+from search.execution.names import BEST, LAST
+from spaces.locate import locate
+from trainables import checkpoint
+from trainables.config import Fixed
+from trainables.protocol import Diverged, EpochRecord, Trainable
+
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all trials have in common; Ray's object store holds it once a node.
+
+    Args:
+        factory: ``package.module:attribute`` of the function that makes a trainable from
+            ``(params, fixed, seed, material)``.
+        fixed: The study's constants, every ``auto`` decided.
+        material: What the factory builds from; for the project's own core a `Material`.
+        threads: Torch threads of one trial.
+    """
+
+    factory: str
+    fixed: Fixed
+    material: Any
+    threads: int
+
+
+class Worker(ray.tune.Trainable):  # type: ignore[misc]
+    """Runs the trials that Ray gives it, one after the other, an epoch a step.
+
+    Checkpoints are the project's own, keyed by the trial's number: whoever is given the trial next
+    (this actor, another one after a crash, another driver after a restart) goes on from there. A
+    record is in the checkpoint before it is reported, so no epoch is ever trained twice.
+    """
+
+    def setup(self, config: dict[str, Any], shared: Shared | None = None) -> None:
+        """Ray's call at the start of a process."""
+        import torch
+
+        assert shared is not None
+        torch.set_num_threads(shared.threads)
+        self._shared = shared
+        self._make = locate(shared.factory)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Ray's call when this process is given its next trial."""
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._folder = Path(config["folder"])
+        self._known = int(config["known"])
+        self._history: list[dict[str, Any]] = []
+        self._records = self._run(config)
+
+    def _run(self, config: dict[str, Any]) -> Iterator[EpochRecord]:
+        trainable: Trainable = self._make(
+            config["params"], self._shared.fixed, config["seed"], self._shared.material
+        )
+        saved = checkpoint.load(self._folder / LAST)
+        if saved is not None:
+            trainable.load_state_dict(saved["state"])
+            self._history = list(saved["records"])
+            yield from (EpochRecord.from_dict(record) for record in self._history)
+        for record in trainable.epochs():
+            self._history.append(record.to_dict())
+            self._save(trainable, final=record.epoch >= self._shared.fixed.epochs)
+            yield record
+
+    def _save(self, trainable: Trainable, *, final: bool) -> None:
+        state = trainable.state_dict()
+        if final and "best" in state:  # what a winner is evaluated and exported from
+            checkpoint.save(self._folder / BEST, state["best"])
+        checkpoint.save(self._folder / LAST, {"state": state, "records": self._history})
+
+    def step(self) -> dict[str, Any]:
+        """The next record that the ledger does not have, or why there is none."""
+        try:
+            for record in self._records:
+                if record.epoch > self._known:
+                    return {"record": record.to_dict()}
+            return {"failure": "the trainable ended before its full budget", "diverged": False}
+        except Diverged as error:
+            return {"failure": str(error), "diverged": True}
+        except Exception as error:  # a trial's fault is a state of the trial, never of the study
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+            return {"failure": text, "diverged": False, "traceback": traceback.format_exc()}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: Ray never asks, and its checkpoints are not used."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, likewise."""
+
+    def cleanup(self) -> None:
+        """End the generator, so that its memory goes."""
+        self._records = iter(())

@@ -1,0 +1,173 @@
+"""The one ledger: an Optuna study that knows which trials there are, their params, states and records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from search.searchers.keep_away import DIVERGED
+from search.searchers.suggest import optuna_suggest
+from spaces import Params, SearchSpace
+from trainables.protocol import EpochRecord
+
+RECORD = "record:"
+"""Prefix of the user attributes that hold a trial's records, one an epoch."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A trial to be run.
+
+    Args:
+        number: Its number in the ledger.
+        params: Its recipe.
+        seed: Its seed.
+        known: Epochs whose records the ledger already has.
+    """
+
+    number: int
+    params: Params
+    seed: int
+    known: int = 0
+
+
+def make_study(
+    storage: optuna.storages.BaseStorage, name: str, sampler: optuna.samplers.BaseSampler
+) -> optuna.Study:
+    """The Optuna study called `name`, made where there is none. Scores are maximised."""
+    return optuna.create_study(
+        storage=storage,
+        study_name=name,
+        sampler=sampler,
+        pruner=optuna.pruners.NopPruner(),
+        direction="maximize",
+        load_if_exists=True,
+    )
+
+
+class Ledger:
+    """Reads and writes one Optuna study. Only the driver has one.
+
+    What is written is on disk when a method returns. A record is its metrics (a user attribute, the
+    time included, so that MLflow's points can be written again at the same times) and its score (an
+    intermediate value, written last: the record exists once that is there).
+
+    Args:
+        study: The Optuna study.
+        space: The space that its trials are drawn from.
+    """
+
+    def __init__(self, study: optuna.Study, space: SearchSpace) -> None:
+        self.study = study
+        self.space = space
+        self._live: dict[int, optuna.Trial] = {}
+        self._epochs: dict[int, dict[int, float]] = {}
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.study.study_name)
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials in order of their number."""
+        return list(self.study.get_trials(deepcopy=False))
+
+    def trial(self, number: int) -> FrozenTrial:
+        """One trial, as the storage has it now."""
+        storage = self.study._storage  # the public way reads every trial to give one
+        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number))
+
+    def enqueue(self, params: Params, **attributes: Any) -> None:
+        """Let a coming `ask` return `params`; the trial carries `attributes` from the start."""
+        self.study.enqueue_trial(dict(params), user_attrs=attributes)
+
+    def ask(self, seed_of: Callable[[int], int]) -> Assignment:
+        """A new trial (or the next one enqueued), RUNNING from now on.
+
+        Args:
+            seed_of: Trial number → seed, for a trial that was not enqueued with one.
+        """
+        return self._open(self.study.ask(), seed_of)
+
+    def adopt(self, number: int, seed_of: Callable[[int], int]) -> Assignment:
+        """A trial that an earlier driver left RUNNING. Params it did not draw any more are drawn now."""
+        return self._open(optuna.Trial(self.study, self.trial(number)._trial_id), seed_of)
+
+    def take(self, trial: optuna.Trial, seed_of: Callable[[int], int]) -> Assignment:
+        """A trial that somebody else has asked for (`study.optimize`, say), drawn from the space."""
+        return self._open(trial, seed_of)
+
+    def _open(self, trial: optuna.Trial, seed_of: Callable[[int], int]) -> Assignment:
+        params = self.space.draw(optuna_suggest(trial))
+        seed = trial.user_attrs.get("seed")
+        if seed is None:
+            seed = seed_of(trial.number)
+            trial.set_user_attr("seed", seed)
+        self._live[trial.number] = trial
+        self._epochs[trial.number] = dict(self.trial(trial.number).intermediate_values)
+        return Assignment(trial.number, params, int(seed), max(self._epochs[trial.number], default=0))
+
+    def record(self, number: int, record: EpochRecord) -> int | None:
+        """Write one record.
+
+        Returns:
+            The time given to it, milliseconds since 1970, or none if the ledger already had it.
+        """
+        epochs = self._epochs[number]
+        if record.epoch in epochs:
+            return None
+        now = time.time_ns() // 1_000_000
+        trial = self._live[number]
+        trial.set_user_attr(f"{RECORD}{record.epoch}", {"time": now, "metrics": dict(record.metrics)})
+        trial.report(record.score, record.epoch)
+        epochs[record.epoch] = record.score
+        return now
+
+    def best_so_far(self, number: int) -> float:
+        """The best score of a live trial, or minus infinity before its first record."""
+        return max(self._epochs[number].values(), default=-float("inf"))
+
+    def epochs_done(self, number: int) -> int:
+        """How many epochs of a live trial are recorded."""
+        return len(self._epochs[number])
+
+    def finish(
+        self, number: int, state: TrialState, reason: str, attributes: Mapping[str, Any] | None = None
+    ) -> FrozenTrial:
+        """Tell the final state: COMPLETE with the best score, PRUNED or FAIL with a reason.
+
+        Args:
+            number: Which trial.
+            state: Its true state.
+            reason: Why it was stopped or failed; empty for COMPLETE.
+            attributes: Further user attributes.
+        """
+        trial = self._live[number]
+        for name, value in {"reason": reason, **(attributes or {})}.items():
+            trial.set_user_attr(name, value)
+        value = self.best_so_far(number) if state is TrialState.COMPLETE else None
+        self.study.tell(number, value, state=state)
+        del self._live[number], self._epochs[number]
+        return self.trial(number)
+
+    def fail(self, number: int, reason: str, *, diverged: bool) -> FrozenTrial:
+        """Tell FAIL. A divergence is marked, so that the sampler can keep away from it."""
+        return self.finish(number, TrialState.FAIL, reason, {DIVERGED: True} if diverged else None)
+
+
+def records_of(trial: FrozenTrial) -> list[EpochRecord]:
+    """The records of a trial, in order of their epochs."""
+    return [
+        EpochRecord(epoch, score, trial.user_attrs.get(f"{RECORD}{epoch}", {}).get("metrics", {}))
+        for epoch, score in sorted(trial.intermediate_values.items())
+    ]
+
+
+def count(trials: Sequence[FrozenTrial], *states: TrialState) -> int:
+    """How many of `trials` are in one of `states`."""
+    return sum(trial.state in states for trial in trials)

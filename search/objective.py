@@ -1,0 +1,196 @@
+"""A study written by hand: an objective for `optuna_study.optimize`, with the same core and no Ray."""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import functools
+import re
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import optuna
+import yaml
+from optuna.trial import TrialState
+
+from search.ledger import Ledger
+from search.searchers.keep_away import DIVERGED
+from search.store.databases import prepare
+from search.store.layout import Store
+from search.tracking.projection import Projection
+from search.tracking.provenance import provenance
+from spaces import InputError, Int, SearchSpace
+from trainables.config import Fixed
+from trainables.protocol import Diverged
+from trainables.seeds import derive_seed
+
+
+class Objective:
+    """Train one recipe and return its best validation score; report every epoch, so that pruners work.
+
+    ``optuna.create_study(direction="maximize").optimize(Objective(data="digits"), n_trials=20)``
+
+    Samplers, pruners and storage are the caller's own. Trials run one after the other in this
+    process (with ``n_jobs`` above 1 they wait for each other: torch's random numbers are one stream a
+    process, and a seed must make a trial repeatable). Each trial is an MLflow run under a parent run
+    that bears the study's name, just as `make search` lays it out.
+
+    A trial whose training diverges returns NaN, which Optuna keeps as FAIL and goes on; the trial says
+    why in its user attribute ``reason``. `search.KeepAway` around a sampler lets it learn from that.
+
+    Args:
+        data: A data set's name.
+        space: A preset's name, a YAML file, ``package.module:attribute``, or a `SearchSpace`. Where its
+            batches go beyond the training images, they are narrowed to them.
+        epochs: Full budget of a trial.
+        model: A built-in backbone, or a timm architecture.
+        seed: Of the trials; each trial's own follows from its number.
+        split_seed: Of the data set's split.
+        store: Where MLflow's database is; ``mlruns`` in the working folder if not given. False logs nothing.
+        **settings: Further fields of `trainables.Fixed`.
+
+    Raises:
+        InputError: Unknown data, model, space or setting.
+    """
+
+    def __init__(
+        self,
+        data: str = "digits",
+        space: str | SearchSpace = "finetune",
+        epochs: int = 27,
+        *,
+        model: str = "glyphs",
+        seed: int = 0,
+        split_seed: int = 0,
+        store: Store | None | bool = None,
+        **settings: Any,
+    ) -> None:
+        from search.feasibility import check_space
+        from spaces import load_space
+        from trainables.data import load_dataset
+        from trainables.material import prepare as prepare_material
+        from trainables.material import settle
+
+        try:
+            fixed = Fixed.model_validate({"model": model, "epochs": epochs, **settings})
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        material = prepare_material(load_dataset(data, split_seed), fixed)
+        self.space = _fitting(load_space(space) if isinstance(space, str) else space, len(material.train))
+        check_space(self.space, fixed, material)
+        self.data, self.seed = data, seed
+        self.fixed = settle(fixed, material)
+        self._material = material
+        self._store = None if store is False else store if isinstance(store, Store) else Store.default()
+        self._projection: Projection | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Run `trial`.
+
+        Returns:
+            The best validation score of its epochs, or NaN if it diverged.
+
+        Raises:
+            optuna.TrialPruned: The study's pruner stopped it.
+        """
+        with self._lock:
+            return self._run(trial)
+
+    def _run(self, trial: optuna.Trial) -> float:
+        from trainables.builder import from_params
+
+        ledger = Ledger(trial.study, self.space)
+        assignment = ledger.take(trial, lambda number: derive_seed(self.seed, "trial", number) % 2**31)
+        projection = self._open(trial.study)
+        projection.start(ledger.trial(trial.number))
+        trainable = from_params(assignment.params, self.fixed, assignment.seed, self._material)
+        end = functools.partial(self._end, trial, ledger, projection)
+        try:
+            for record in trainable.epochs():
+                time_ms = ledger.record(trial.number, record)
+                if time_ms is not None:
+                    projection.record(trial.number, record.epoch, time_ms, record.metrics)
+                if record.epoch < self.fixed.epochs and trial.should_prune():
+                    reason = f"stopped by {type(trial.study.pruner).__name__} at epoch {record.epoch}"
+                    end(TrialState.PRUNED, reason)
+                    raise optuna.TrialPruned(reason)
+        except Diverged as error:
+            trial.set_user_attr(DIVERGED, True)
+            end(TrialState.FAIL, str(error))
+            return float("nan")
+        except optuna.TrialPruned:
+            raise
+        except BaseException as error:
+            end(TrialState.FAIL, f"{type(error).__name__}: {error}")
+            raise
+        end(TrialState.COMPLETE, "")
+        return ledger.best_so_far(trial.number)
+
+    @staticmethod
+    def _end(
+        trial: optuna.Trial, ledger: Ledger, projection: Projection | _Nowhere, state: TrialState, reason: str
+    ) -> None:
+        """Write the reason, and tell MLflow the state that Optuna will give the trial once we return."""
+        trial.set_user_attr("reason", reason)
+        ended = copy.copy(ledger.trial(trial.number))
+        ended.state, ended.datetime_complete = state, datetime.now()
+        projection.end(ended)
+        projection.flush()
+
+    def _open(self, study: optuna.Study) -> Projection | _Nowhere:
+        if self._projection is None:
+            if self._store is None:
+                return _Nowhere()
+            prepare(self._store)
+            self._projection = Projection(self._store, safe_name(study.study_name))
+            self._projection.open_study(
+                params={key: str(value) for key, value in self.fixed.model_dump().items()}
+                | {"data": self.data, "seed": str(self.seed)},
+                tags={f"provenance.{key}": value for key, value in provenance().items()},
+                artifacts={"space.yaml": yaml.safe_dump(dict(self.space.to_dict()), sort_keys=False)},
+            )
+            atexit.register(self.close)
+        return self._projection
+
+    def close(self) -> None:
+        """End the parent run in MLflow. Also done when the interpreter ends."""
+        if self._projection is not None:
+            self._projection.close()
+            self._projection = None
+
+    def __enter__(self) -> Objective:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class _Nowhere:
+    """A projection that writes nothing."""
+
+    def start(self, *args: Any) -> None:
+        """Nothing."""
+
+    record = end = start
+
+    def flush(self) -> bool:
+        """Nothing is ever waiting."""
+        return True
+
+
+def safe_name(study_name: str) -> str:
+    """Optuna takes any name; a run's name here is a folder's too."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", study_name).strip(".-") or "study"
+
+
+def _fitting(space: SearchSpace, images: int) -> SearchSpace:
+    """The space, its batches no larger than the training images."""
+    batch = space.leaves().get("batch_size")
+    if not isinstance(batch, Int) or batch.high <= images:
+        return space
+    changes: Mapping[str, object] = {"batch_size": {"low": min(batch.low, images), "high": images}}
+    return space.narrow(changes)
+

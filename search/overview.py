@@ -1,0 +1,64 @@
+"""The studies of a store, and one of them by its name."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import TrialState
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from search.spec import StudySpec
+from search.store.layout import Store
+from search.study import SPEC, Study, find_study, study_names
+from spaces import InputError
+
+
+def load_study(store: Store, name: str) -> Study:
+    """A study as the ledger has written it down; its YAML file is not needed any more.
+
+    Raises:
+        InputError: There is none of that name, or it was made by other means.
+    """
+    study = find_study(store, name)
+    if SPEC not in study.user_attrs:
+        raise InputError(f"study {name!r} must have been made by `finetune-search run`, but has no spec")
+    try:
+        return Study(StudySpec.model_validate(study.user_attrs[SPEC]), store)
+    except ValidationError as error:
+        raise InputError(f"the spec of study {name!r} is not one of this version: {error}") from None
+
+
+def print_studies(store: Store, console: Console) -> None:
+    """One line a study: name, data, model, states, best score."""
+    names = study_names(store)
+    if not names:
+        console.print(f"no study in {store.root} yet; run one: finetune-search run", markup=False)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("study", "data", "model", "trials", "complete", "pruned", "failed", "running", "best"):
+        table.add_column(heading, justify="left" if heading in {"study", "data", "model"} else "right")
+    for name in names:
+        study = find_study(store, name)
+        table.add_row(*_row(name, study))
+    console.print(table)
+
+
+def _row(name: str, study: optuna.Study) -> list[str]:
+    spec = study.user_attrs.get(SPEC, {})
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
+    states = [
+        sum(trial.state is state for trial in trials)
+        for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
+    ]
+    values = [trial.value for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
+    return [
+        name,
+        str(spec.get("data", "-")),
+        str(spec.get("model", "-")),
+        str(len(trials)),
+        *map(str, states),
+        f"{max(values):.4f}" if values else "-",
+    ]
+
+

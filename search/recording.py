@@ -1,0 +1,125 @@
+"""What happens to trials, passed on to MLflow and to whoever watches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from types import TracebackType
+
+import yaml
+from optuna.trial import FrozenTrial
+
+from search.ledger import Ledger
+from search.recipe import recipe_of
+from search.result import StudyResult
+from search.spec import StudySpec
+from search.store.layout import Store
+from search.tracking.projection import Projection
+from search.tracking.provenance import provenance
+from search.view.view import View
+from spaces import SearchSpace
+from trainables.config import Fixed
+from trainables.protocol import EpochRecord
+
+PHASES = ("search", "confirm")
+
+
+class Recording:
+    """A listener (see `search.decisions.phase.Listener`) that keeps MLflow and the screen up to date.
+
+    As a context it opens a parent run for each phase, brings MLflow in line with the ledger first (an
+    earlier driver may have died in the middle), and closes the runs with their true status.
+
+    Args:
+        store: Where MLflow is.
+        spec: The study.
+        space: Its space.
+        fixed: Its constants, every ``auto`` decided.
+        ledgers: Of the search and of the confirmation.
+        view: Who watches.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        spec: StudySpec,
+        space: SearchSpace,
+        fixed: Fixed,
+        ledgers: Sequence[Ledger],
+        view: View,
+    ) -> None:
+        self._spec = spec
+        self._space = space
+        self._fixed = fixed
+        self._view = view
+        self._ledgers = dict(zip(PHASES, ledgers, strict=True))
+        phases = PHASES if spec.finalists else PHASES[:1]
+        self._projections = {phase: Projection(store, spec.name, phase=phase) for phase in phases}
+
+    def __enter__(self) -> Recording:
+        spec = self._spec
+        tags = {f"provenance.{key}": value for key, value in provenance().items()}
+        artifacts = {
+            "spec.yaml": yaml.safe_dump(json.loads(spec.model_dump_json()), sort_keys=False),
+            "space.yaml": yaml.safe_dump(json.loads(json.dumps(self._space.to_dict())), sort_keys=False),
+        }
+        params = {key: str(value) for key, value in self._fixed.model_dump().items()} | {
+            key: str(getattr(spec, key)) for key in ("data", "space", "trials", "searcher", "scheduler", "eta", "seed")
+        }
+        for phase, projection in self._projections.items():
+            projection.open_study(params=params, tags=tags, artifacts=artifacts)
+            projection.sync(self._ledgers[phase].trials())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status = "FINISHED" if kind is None else "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+        for projection in self._projections.values():
+            trouble = projection.close(status)
+            if trouble:
+                self._view.on_trouble(trouble)
+
+    def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
+        """To both."""
+        self._projections[phase].start(trial)
+        self._view.on_start(phase, trial, resumed_at)
+
+    def on_record(self, phase: str, number: int, record: EpochRecord, time_ms: int) -> None:
+        """To both."""
+        self._projections[phase].record(number, record.epoch, time_ms, record.metrics)
+        self._view.on_record(phase, number, record)
+
+    def on_end(self, phase: str, trial: FrozenTrial) -> None:
+        """To both."""
+        self._projections[phase].end(trial)
+        self._view.on_end(phase, trial)
+
+    def on_finalists(self, trainings: int) -> None:
+        """The search is over; so many trainings make its confirmation."""
+        self._view.on_finalists(trainings)
+
+    def run_id(self, number: int) -> str | None:
+        """MLflow's run of a trial of the search, as far as it is written."""
+        return self._projections["search"].run_id(number)
+
+    def conclude(self, result: StudyResult) -> None:
+        """The leaderboard, the winning recipe and its figures, on the parent run."""
+        from statistics import fmean
+
+        artifacts = {"leaderboard.csv": result.dataframe().to_csv(index=False)}
+        tags: dict[str, str] = {}
+        metrics: dict[str, float] = {}
+        if any(trial.state == "COMPLETE" for trial in result.trials):
+            best = result.best
+            artifacts["recipe.yaml"] = recipe_of(self._spec, best.params)
+            tags["winner.trial"] = str(best.number)
+            metrics["best/score"] = best.score if best.score is not None else 0.0
+        answer = result.answer
+        if answer is not None and answer.winner.test:
+            metrics["winner/test_accuracy"] = fmean(answer.winner.test)
+        if answer is not None and answer.baseline is not None and answer.baseline.test:
+            metrics["baseline/test_accuracy"] = fmean(answer.baseline.test)
+        self._projections["search"].annotate(tags=tags, metrics=metrics, artifacts=artifacts)
+        for projection in self._projections.values():
+            projection.flush()

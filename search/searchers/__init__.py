@@ -1,0 +1,1 @@
+"""Who proposes the next recipe: Optuna's samplers over the project's spaces."""

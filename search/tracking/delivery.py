@@ -1,0 +1,132 @@
+"""Sees to it that patches arrive: tries again while MLflow is away, then keeps them on the disk."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from search.store.layout import Store
+from search.store.quiet import hushed
+from search.tracking.patch import RunPatch, merge
+from search.tracking.spool import Spool
+
+if TYPE_CHECKING:
+    from search.tracking.writer import MlflowWriter
+
+PATIENCE_SECONDS = 60.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 8.0
+
+
+class Delivery:
+    """Writes patches in order; lives in one thread.
+
+    Args:
+        store: Whose MLflow.
+        study: The study's name.
+        phase: The study's phase.
+        patience: Seconds for which a failed write is tried again before it is spooled.
+    """
+
+    def __init__(self, store: Store, study: str, phase: str, patience: float) -> None:
+        self._store, self._study, self._phase, self._patience = store, study, phase, patience
+        self._spool = Spool(store.spool(study, phase))
+        self._writer: MlflowWriter | None = None
+        self._backlog: list[RunPatch] | None = None  # None: the spool has not been looked into yet
+        self._refused: list[RunPatch] = []
+        self._away = False
+        self._problem = ""
+
+    @property
+    def kept(self) -> int:
+        """How many runs lack something."""
+        return len(merge([*(self._backlog or []), *self._refused]))
+
+    @property
+    def run_ids(self) -> Mapping[int | None, str]:
+        """The runs' ids by trial number; None is the study's own run."""
+        return {} if self._writer is None else self._writer.run_ids
+
+    def complaint(self) -> str | None:
+        """One sentence on what could not be written and where it is kept, or None."""
+        if not self.kept:
+            return None
+        return (
+            f"{self.kept} runs of {self._study} could not be written to MLflow at {self._store.mlflow_uri} "
+            f"({self._problem}); what they lack is kept in {self._spool.path} until the study's next start"
+        )
+
+    def deliver(self, patches: Sequence[RunPatch]) -> None:
+        """Writes what was kept and then what is new, or keeps it.
+
+        Raises:
+            OSError: If it can neither be written nor kept.
+        """
+        if self._backlog is None:
+            self._backlog = self._spool.load()
+        kept_before = bool(self._backlog)
+        todo = merge([*self._backlog, *patches])
+        refused = self._push(todo)
+        self._backlog = todo
+        self._refused += refused
+        if todo:
+            # The file holds the backlog already. What was written before the failure may be written again.
+            self._spool.append(merge(patches))
+        elif refused or kept_before:
+            self._spool.keep(merge(self._refused))
+
+    def _push(self, todo: list[RunPatch]) -> list[RunPatch]:
+        """Takes from `todo` what gets written; returns what MLflow will never take."""
+        refused = []
+        deadline = time.monotonic() + (0.0 if self._away else self._patience)
+        wait = _FIRST_WAIT
+        while todo:
+            try:
+                # Each time: a failed import of MLflow is an outage like any other.
+                with hushed():
+                    writer = self._open()
+                    while todo:
+                        writer.write(todo[0])
+                        del todo[0]
+                self._away = False
+            except Exception as error:
+                self._problem = sentence(error)
+                if self._writer is not None:
+                    self._writer.forget()
+                    if _is_refusal(error):
+                        refused.append(todo.pop(0))
+                        continue
+                if time.monotonic() >= deadline:
+                    # From now on each write is tried once, until one succeeds.
+                    self._away = True
+                    break
+                time.sleep(min(wait, max(0.0, deadline - time.monotonic())))
+                wait = min(2 * wait, _LONGEST_WAIT)
+        return refused
+
+    def _open(self) -> "MlflowWriter":
+        if self._writer is None:
+            from search.tracking.writer import MlflowWriter
+
+            if self._store.mlflow_uri.startswith("http"):
+                # MLflow's own patience, minutes a call, would hide an outage from ours.
+                os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+                os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+            self._writer = MlflowWriter(self._store, self._study, self._phase)
+        return self._writer
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether trying again is of no use: MLflow finds the values wrong, or they cannot even be sent."""
+    if getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE":
+        return True
+    return isinstance(error, (TypeError, ValueError, LookupError, AttributeError)) and not isinstance(
+        error, OSError
+    )
+
+
+def sentence(error: BaseException) -> str:
+    """The first line of what lies at the bottom of an error, without its full stop."""
+    # MLflow wraps SQLAlchemy's error, which wraps the database's: only that one says "database is locked".
+    while cause := getattr(error, "orig", None) or error.__cause__:
+        error = cause
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")

@@ -1,0 +1,1 @@
+"""What the user sees while a study runs, and at its end."""

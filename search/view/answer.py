@@ -1,0 +1,240 @@
+"""The end of a study in a terminal: its leaderboard, its answer in sentences, and what to type next."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.text import Text
+
+from search.result import Answer, Confirmed, StudyResult, TrialSummary
+from search.spec import StudySpec
+from search.store.layout import Store
+from search.view import words
+from search.view.leaderboard import print_leaderboard, winner_of
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Winner against baseline.
+
+    Args:
+        difference: Of the means, winner minus baseline.
+        error: Its standard error; none where a single seed leaves nothing to estimate it from.
+        seeds: Of each, winner first.
+        paired: Each seed of one was set against the same seed of the other.
+    """
+
+    difference: float
+    error: float | None
+    seeds: tuple[int, int]
+    paired: bool
+
+    @property
+    def verdict(self) -> str:
+        """``above``, ``below`` or ``too close to tell`` (nearer to zero than twice the standard error)."""
+        if self.error is None or self.difference == 0 or abs(self.difference) < 2 * self.error:
+            return "too close to tell"
+        return "above" if self.difference > 0 else "below"
+
+
+def compare(winner: Sequence[float], baseline: Sequence[float]) -> Comparison | None:
+    """Set two recipes' results against each other, by seed order where both have as many.
+
+    Returns:
+        None where one has no results. Where the numbers of seeds differ (a training failed) the
+        differences cannot be paired, and the error is that of two independent means.
+    """
+    if not winner or not baseline:
+        return None
+    seeds = (len(winner), len(baseline))
+    if seeds[0] == seeds[1]:
+        differences = [ours - theirs for ours, theirs in zip(winner, baseline, strict=True)]
+        error = stdev(differences) / len(differences) ** 0.5 if len(differences) > 1 else None
+        return Comparison(fmean(differences), error, seeds, paired=True)
+    variances = [
+        stdev(values) ** 2 / len(values) if len(values) > 1 else None for values in (winner, baseline)
+    ]
+    known = [variance for variance in variances if variance is not None]
+    independent = sum(known) ** 0.5 if len(known) == 2 else None
+    return Comparison(fmean(winner) - fmean(baseline), independent, seeds, paired=False)
+
+
+def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: Console) -> None:
+    """Print the end of a run.
+
+    Args:
+        result: The study as it stands.
+        spec: The study.
+        store: Where it is kept.
+        console: Where to; a table is made to fit its width.
+    """
+    console.print()
+    if result.trials:
+        print_leaderboard(result, console)
+    _say(console, _counts(result, spec))
+    console.print()
+    winner = winner_of(result)
+    if winner is not None:
+        _say(console, f"Winner: trial {winner.number}", style="bold")
+        _say(console, words.recipe(winner.params))
+        console.print()
+    for sentence in _sentences(result, spec):
+        _say(console, sentence)
+    console.print()
+    _print_places(result, store, winner, console)
+
+
+def _counts(result: StudyResult, spec: StudySpec) -> str:
+    if not result.trials:
+        return "No trial has begun."
+    states = Counter(trial.state for trial in result.trials)
+    budget = result.epochs or spec.epochs
+    saved = sum(max(budget - trial.epochs, 0) for trial in result.trials if trial.state == "PRUNED")
+    trained = sum(trial.epochs for trial in result.trials)
+    return (
+        f"{words.count(len(result.trials), 'trial')}: {words.states(states)}; "
+        f"{words.count(trained, 'epoch')} trained, {saved} saved by pruning."
+    )
+
+
+# -- the answer -----------------------------------------------------------------------------------------
+
+
+def _sentences(result: StudyResult, spec: StudySpec) -> list[str]:
+    answer = result.answer
+    if answer is not None:
+        return _answered(answer, spec, result)
+    if winner_of(result) is None:
+        failed = next((trial for trial in result.trials if trial.state == "FAIL"), None)
+        reason = f" The first failure: {words.one_line(failed.reason)}" if failed is not None else ""
+        return [f"There is no answer: no trial is COMPLETE.{reason}"]
+    why = (
+        "the study has none (finalists: 0)" if not spec.finalists else "none of its trainings is COMPLETE yet"
+    )
+    return [
+        f"There is no confirmed answer: {why}. A search's best score is too hopeful, being the best of many; "
+        "only new seeds and the test split tell what the recipe is worth."
+    ]
+
+
+def _answered(answer: Answer, spec: StudySpec, result: StudyResult) -> list[str]:
+    tested = bool(answer.winner.test)
+    what = "test accuracy" if tested else "best validation score"
+    sentences = [f"The winner's mean {what} is {_spread(_values(answer.winner, tested), tested)}."]
+    if not tested:
+        sentences.append(
+            "The test split was not opened; the winner was chosen by these scores, so they flatter it."
+        )
+    sentences += _against_baseline(answer, what, tested)
+    sentences.append(_optimism(answer, result))
+    if len(answer.openings) > 1:
+        sentences.append(
+            f"The test split was opened {len(answer.openings)} times ({', '.join(answer.openings)}), as a "
+            "longer search brought another winner: each further look makes the figure a little too hopeful."
+        )
+    return sentences
+
+
+def _against_baseline(answer: Answer, what: str, tested: bool) -> list[str]:
+    if answer.winner.label == "baseline":
+        return ["The winner is the baseline itself: the search found nothing that is better on new seeds."]
+    values = _values(answer.baseline, tested) if answer.baseline is not None else []
+    compared = compare(_values(answer.winner, tested), values)
+    if compared is None:
+        return ["There is nothing to compare it with: no training of the baseline is COMPLETE."]
+    baseline = f"The baseline's, trained the same way, is {_spread(values, tested)}."
+    difference = _difference(compared.difference, tested)
+    ours, theirs = compared.seeds
+    how = f"paired by seed, n = {ours}" if compared.paired else f"not paired: {ours} seeds against {theirs}"
+    if compared.error is None:
+        return [
+            baseline,
+            f"The difference is {difference} ({how}). With a single seed this is too close to tell: "
+            "nothing says how much of it is chance.",
+        ]
+    error = _difference(compared.error, tested, signed=False)
+    verdict = {
+        "above": "The winner is above the baseline.",
+        "below": "The winner is below the baseline: take the baseline.",
+        "too close to tell": "That is too close to tell: it is within twice its standard error.",
+    }[compared.verdict]
+    return [baseline, f"The difference is {difference}, standard error {error} ({how}). {verdict}"]
+
+
+def _optimism(answer: Answer, result: StudyResult) -> str:
+    mean = fmean(answer.winner.val)
+    best = words.score(mean + answer.optimism)
+    found = (
+        f"The search's best score was {best}; on new seeds its winner reaches {words.score(mean)} on average"
+    )
+    if answer.optimism > 0:
+        return f"{found}, so the search was {words.score(answer.optimism)} too hopeful."
+    return f"{found}, so the search was not too hopeful."
+
+
+def _values(confirmed: Confirmed, tested: bool) -> Sequence[float]:
+    return confirmed.test if tested else confirmed.val
+
+
+def _spread(values: Sequence[float], tested: bool) -> str:
+    """Mean ± standard deviation, n, and the range; accuracies in percent."""
+    write = words.percent if tested else words.score
+    if len(values) == 1:
+        return f"{write(values[0])} (one seed, so its spread is unknown)"
+    low, high, mean = write(min(values)), write(max(values)), write(fmean(values))
+    return f"{mean} ± {write(stdev(values))} (standard deviation over {len(values)} seeds, {low} to {high})"
+
+
+def _difference(value: float, tested: bool, *, signed: bool = True) -> str:
+    sign = "+" if signed else ""
+    return f"{100 * value:{sign}.2f} points" if tested else f"{value:{sign}.4f}"
+
+
+# -- where things are -----------------------------------------------------------------------------------
+
+
+def _print_places(result: StudyResult, store: Store, winner: TrialSummary | None, console: Console) -> None:
+    elsewhere = f" --store {_short(store.root)}" if store.root != Store.default().root else ""
+    places = {
+        "store": _short(store.root),
+        "ledger": _short(store.optuna_db) if store.optuna is None else _address(store.optuna),
+        "MLflow": _short(store.mlflow_db) if store.mlflow is None else _address(store.mlflow),
+    }
+    if winner is not None and winner.checkpoint is not None:
+        places["checkpoint"] = _short(winner.checkpoint)
+    for name, place in places.items():
+        _say(console, f"{name:<11} {place}", copied=True)
+    console.print()
+    best = (
+        [(f"finetune-search best {result.name}{elsewhere}", "the winning recipe")]
+        if winner is not None
+        else []
+    )
+    make = " (or make ui)" if not elsewhere else ""
+    _say(console, "Next:", style="bold")
+    for command, what in [*best, (f"finetune-search ui{elsewhere}", f"all runs in MLflow{make}")]:
+        _say(console, f"  {command}   # {what}", copied=True)
+
+
+def _short(path: Path) -> str:
+    """A path from the working directory where it lies below it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _address(url: str) -> str:
+    """A database's or a server's address without the password in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else url
+
+
+def _say(console: Console, text: str, style: str = "", *, copied: bool = False) -> None:
+    """A sentence as it is: no markup is read out of it. What will be copied is not broken into lines."""
+    console.print(Text(text, style=style), soft_wrap=copied)

@@ -1,0 +1,91 @@
+"""The best trials of a study as a table that fits the console, however narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search.result import StudyResult, TrialSummary
+from search.view import words
+
+ROWS = 10
+"""Trials that are shown."""
+GAP = 2
+"""Blanks between two columns."""
+
+
+def winner_of(result: StudyResult) -> TrialSummary | None:
+    """The winner, or none where no trial is COMPLETE."""
+    try:
+        return result.best
+    except LookupError:
+        return None
+
+
+def print_leaderboard(result: StudyResult, console: Console) -> None:
+    """Print the best trials, a line each.
+
+    Figures first, then as many parameters as the console is wide; those without room are named below.
+    """
+    shown = result.ranking()[:ROWS]
+    winner = winner_of(result)
+    rows = [words.folded(trial.params) for trial in shown]
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+    used = 0
+    for heading, cells in _figures(shown).items():
+        used += _width(heading, cells) + GAP
+        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+    columns, left_out = _fitting(rows, console.width - used)
+    for name in columns:
+        table.add_column(_heading(name), no_wrap=True, overflow="ellipsis", vertical="bottom")
+    figures = list(zip(*_figures(shown).values(), strict=True))
+    for trial, figure, row in zip(shown, figures, rows, strict=True):
+        best = winner is not None and trial.number == winner.number
+        params = [Text(row.get(name, words.NONE)) for name in columns]
+        table.add_row(*figure, *params, style="bold" if best else "dim" if trial.state == "FAIL" else "")
+    console.print(table)
+    if left_out:
+        console.print(Text(f"Not shown for want of room: {', '.join(left_out)}.", style="dim"))
+    if len(result.trials) > len(shown):
+        console.print(Text(f"The best {len(shown)} of {len(result.trials)} trials.", style="dim"))
+
+
+def _figures(trials: Sequence[TrialSummary]) -> dict[str, list[str]]:
+    """The columns that every study has."""
+    return {
+        "trial": [str(trial.number) for trial in trials],
+        "state": [trial.state for trial in trials],
+        "score": [words.score(trial.score) for trial in trials],
+        "epochs": [str(trial.epochs) for trial in trials],
+        "time": [words.clock(trial.seconds) for trial in trials],
+    }
+
+
+def _fitting(rows: Sequence[dict[str, str]], room: int) -> tuple[list[str], list[str]]:
+    """Which parameters have room, and which of those that differ between the trials have none.
+
+    The first one is always shown (and cut if it must be); one that is the same everywhere tells nothing.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = {name: [row.get(name, words.NONE) for row in rows] for name in names}
+    names = [name for name in names if len(set(cells[name])) > 1] or names[:1]
+    names.sort(key=lambda name: not any(" " in cell for cell in cells[name]))  # choices with options first
+    fitting: list[str] = []
+    for name in names:
+        width = _width(_heading(name), cells[name])
+        if not fitting or width <= room:
+            fitting.append(name)
+            room -= width + GAP
+    return fitting, [name for name in names if name not in fitting]
+
+
+def _heading(name: str) -> str:
+    """A long name on several lines, so that it takes no more room than its values."""
+    return name.replace("_", "\n").replace(".", "\n")
+
+
+def _width(heading: str, cells: Sequence[str]) -> int:
+    return max(len(part) for part in [*heading.split("\n"), *cells])

@@ -1,0 +1,140 @@
+"""The view for log files and CI: one line an event, plain text."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TextIO
+
+from optuna.trial import FrozenTrial
+
+from search.result import StudyResult
+from search.spec import StudySpec
+from search.view import words
+from search.view.progress import CONFIRM, Entry, Progress, never_raises
+from trainables.protocol import EpochRecord
+
+WEIGHTS_STEPS = 10
+"""The making of weights is told at most so often."""
+
+
+class LineView:
+    """Writes a line for each event but the start of a trial and an epoch.
+
+    Args:
+        stream: Where to; standard output if not given.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stdout
+        self._progress = Progress()
+        self._weights_step = 0
+
+    def __enter__(self) -> LineView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is left to do: each line was flushed."""
+
+    @never_raises
+    def on_phase(self, text: str) -> None:
+        """What the driver is busy with."""
+        self._progress.on_phase(text, time.monotonic())
+        self._weights_step = 0
+        if text:
+            self._write(text)
+
+    @never_raises
+    def on_progress(self, done: int, total: int) -> None:
+        """A line at most every tenth."""
+        step = WEIGHTS_STEPS * done // total
+        if step > self._weights_step:
+            self._write(f"making weights: {100 * done // total} %")
+        self._weights_step = step
+
+    @never_raises
+    def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int) -> None:
+        """What it is, and what the ledger has of it already."""
+        self._progress.on_study(spec, trials, workers, time.monotonic())
+        begins = "begins" if not trials else f"goes on with {words.states(self._progress.counts())}"
+        self._write(
+            f"study {spec.name} {begins}: data {spec.data}, model {spec.model}, space {spec.space}, "
+            f"{words.count(spec.trials, 'trial')} of at most {words.count(spec.epochs, 'epoch')}, "
+            f"{words.count(workers, 'worker')}"
+        )
+
+    @never_raises
+    def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
+        """No line."""
+        self._progress.on_start(phase, trial, resumed_at, time.monotonic())
+
+    @never_raises
+    def on_record(self, phase: str, number: int, record: EpochRecord) -> None:
+        """No line."""
+        self._progress.on_record(phase, number, record, time.monotonic())
+
+    @never_raises
+    def on_end(self, phase: str, trial: FrozenTrial) -> None:
+        """How it ended, the best so far and how far the study is."""
+        now = time.monotonic()
+        entry = self._progress.on_end(phase, trial, now)
+        best = self._progress.best()
+        text = ending(phase, entry)
+        if phase != CONFIRM and best is not None:
+            text += f", best {words.score(best.best)} (trial {best.number})"
+        self._write(f"{text} [{self._standing(phase, now)}]")
+
+    @never_raises
+    def on_finalists(self, trainings: int) -> None:
+        """The search is over."""
+        self._progress.on_finalists(trainings, time.monotonic())
+        self._write(
+            f"search over: {words.states(self._progress.counts())}; "
+            f"{words.count(trainings, 'training')} with new seeds confirm its finalists and the baseline"
+        )
+
+    @never_raises
+    def on_trouble(self, text: str) -> None:
+        """What went wrong."""
+        self._write(f"trouble: {text}")
+
+    @never_raises
+    def on_result(self, result: StudyResult) -> None:
+        """The study is over."""
+        counts = words.states(self._progress.counts())
+        try:
+            winner = f"winner trial {result.best.number}"
+        except LookupError:
+            winner = "no winner"
+        self._write(f"study {result.name} over: {counts or 'no trials'}; {winner}")
+
+    def _standing(self, phase: str, now: float) -> str:
+        progress = self._progress
+        left = progress.seconds_left(now)
+        parts = [f"{progress.done(phase)}/{progress.total(phase)}", f"{len(progress.running())} running"]
+        return ", ".join(parts if left is None else [*parts, f"~{words.clock(left)} left"])
+
+    def _write(self, text: str) -> None:
+        line = words.one_line(text, 1000) + "\n"
+        try:
+            self._stream.write(line)
+        except UnicodeEncodeError:  # a stream of ASCII only; a reason may hold anything
+            self._stream.write(line.encode("ascii", "backslashreplace").decode("ascii"))
+        self._stream.flush()
+
+
+def ending(phase: str, entry: Entry) -> str:
+    """How a trial ended, as one clause: ``trial 12 PRUNED at epoch 3, score 0.812``."""
+    name = f"trial {entry.number}"
+    if phase == CONFIRM:
+        name = f"confirmation {entry.number}" + (f" ({entry.label})" if entry.label else "")
+    text = f"{name} {entry.state} at epoch {entry.epochs}"
+    if entry.best is not None:
+        text += f", score {words.score(entry.best)}"
+    if entry.state == "FAIL":
+        text += f": {words.one_line(entry.reason) or 'no reason is known'}"
+    return text

@@ -1,0 +1,140 @@
+"""The panel of a terminal: how a study stands, drawn. Reads a `Progress` and changes nothing."""
+
+from __future__ import annotations
+
+from rich.box import ROUNDED
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.view import words
+from search.view.progress import CONFIRM, SEARCH, Entry, Progress
+
+STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "running": "cyan"}
+NARROW = 60
+"""Columns below which strategy and learning rate are left out."""
+AROUND = 12
+"""Lines of a terminal that the table of running trials must leave to the rest of the panel."""
+MOST_ROWS = 10
+
+
+def draw(progress: Progress, now: float, width: int, height: int) -> Panel:
+    """The panel for a terminal of `width` columns and `height` lines."""
+    parts: list[RenderableType] = []
+    if progress.busy:
+        parts.append(_busy(progress))
+    if progress.spec is not None:
+        parts += [_bar(progress, now), _states(progress), _best(progress), _epochs(progress)]
+        running = progress.running()
+        if running:
+            rows = max(1, min(MOST_ROWS, height - AROUND))
+            parts += [Text(), _table(running[:rows], progress, width)]
+            if len(running) > rows:
+                parts.append(_line(f"and {len(running) - rows} more running", "dim"))
+    return Panel(
+        Group(*parts), title=_title(progress), title_align="left", box=ROUNDED, width=min(width, 120)
+    )
+
+
+def _line(text: str = "", style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _title(progress: Progress) -> Text:
+    spec = progress.spec
+    if spec is None:
+        return _line("finetune-search", "bold")
+    title = _line()
+    title.append(f"study {spec.name}", "bold")
+    title.append(f" · data {spec.data} · model {spec.model}")
+    return title
+
+
+def _busy(progress: Progress) -> Text:
+    text = progress.busy
+    if progress.weights is not None:
+        done, total = progress.weights
+        text += f": {100 * done // total} %"
+    return _line(f"{text} …", "italic")
+
+
+def _bar(progress: Progress, now: float) -> Table:
+    done, total = progress.done(progress.phase), progress.total(progress.phase)
+    noun = "trial" if progress.phase == SEARCH else "confirmation"
+    gone = now - progress.started if progress.started is not None else 0.0
+    left = progress.seconds_left(now)
+    grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_row(
+        ProgressBar(total=max(total, 1), completed=min(done, total)),
+        f"{done}/{words.count(total, noun)}",
+        f"{words.clock(gone)} gone" + (f", ~{words.clock(left)} left" if left is not None else ""),
+    )
+    return grid
+
+
+def _states(progress: Progress) -> Text:
+    """Counted for the phase that runs; once that is the confirmation, the search's on the same line."""
+    line = _line()
+    counts = progress.counts(progress.phase)
+    running = len(progress.running(progress.phase))
+    for state, amount in [*((state, counts.get(state, 0)) for state in STYLES if state != "running")]:
+        line.append(f"{state} {amount}  ", STYLES[state] if amount else "dim")
+    line.append(f"running {running}", STYLES["running"] if running else "dim")
+    beside = progress.running(CONFIRM)
+    if progress.phase == SEARCH and beside:
+        line.append(f"  and {words.count(len(beside), 'training')} of the baseline", "dim")
+    if progress.phase == CONFIRM:
+        line.append(f"  (search: {words.states(progress.counts(SEARCH)) or 'no trials'})", "dim")
+    return line
+
+
+def _best(progress: Progress) -> Text:
+    best = progress.best()
+    if best is None:
+        return _line("best so far: none yet", "dim")
+    line = _line("best so far ")
+    line.append(words.score(best.best), "bold")
+    line.append(f"  trial {best.number}" + ("" if best.state == "COMPLETE" else f" ({best.state})"))
+    line.append(f"  {words.recipe(best.params)}", "dim")
+    return line
+
+
+def _epochs(progress: Progress) -> Text:
+    line = _line(
+        f"{words.count(progress.epochs(SEARCH), 'epoch')} trained, {progress.saved()} saved by pruning"
+    )
+    confirming = progress.epochs(CONFIRM)
+    if confirming:
+        line.append(f", {confirming} for the confirmation")
+    return line
+
+
+def _table(entries: list[Entry], progress: Progress, width: int) -> Table:
+    """Running trials, one row each; a row that is too long is cut, never wrapped."""
+    wide = width >= NARROW
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("trial", no_wrap=True, justify="right")
+    if wide:
+        table.add_column("strategy", no_wrap=True, overflow="ellipsis", max_width=24)
+        table.add_column("lr", no_wrap=True, justify="right")
+    table.add_column("epoch", no_wrap=True, justify="right")
+    table.add_column("score", no_wrap=True, justify="right")
+    table.add_column("best", no_wrap=True, justify="right")
+    for entry in entries:
+        strategy = str(entry.params.get("strategy", words.NONE))
+        recipe = (Text(strategy), words.learning_rate(entry.params)) if wide else ()
+        epochs = f"{entry.epochs}/{progress.budget}"
+        table.add_row(Text(_name(entry)), *recipe, epochs, words.score(entry.last), words.score(entry.best))
+    return table
+
+
+def _name(entry: Entry) -> str:
+    """``12`` of the search; ``baseline`` or ``12 again`` of the confirmation."""
+    if not entry.label:
+        return str(entry.number)
+    return f"{entry.label.removeprefix('trial ')} again" if entry.label.startswith("trial ") else entry.label

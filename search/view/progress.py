@@ -1,0 +1,234 @@
+"""Where a study stands, worked out from what a view is told. No clock, no screen: `now` comes in."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ParamSpec
+
+from optuna.trial import FrozenTrial
+
+from search.spec import StudySpec
+from spaces import Params
+from trainables.protocol import EpochRecord
+
+SEARCH, CONFIRM = "search", "confirm"  # as `search.study` calls them
+ENDED = ("COMPLETE", "PRUNED", "FAIL")
+WINDOW = 60
+"""Epochs over which the rate is measured."""
+ENOUGH_EPOCHS, ENOUGH_TRIALS = 5, 2
+"""Before so much was seen there is no estimate of the time left."""
+
+P = ParamSpec("P")
+
+
+def never_raises(method: Callable[P, object]) -> Callable[P, None]:
+    """A view's method whose own errors go to the log: what is shown must not end a study."""
+
+    @functools.wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception:
+            logging.getLogger(__name__).debug("view: %s failed", method.__name__, exc_info=True)
+
+    return guarded
+
+
+@dataclass
+class Entry:
+    """A trial as far as it is known here.
+
+    Args:
+        number: In its ledger.
+        state: The ledger's word.
+        params: Its recipe.
+        epochs: Epochs recorded.
+        last: Score of the newest epoch.
+        best: Highest finite score.
+        live: A worker has it now.
+        label: Of a confirmation: whose recipe it trains again.
+        reason: Why it was stopped or failed.
+    """
+
+    number: int
+    state: str = "RUNNING"
+    params: Params = field(default_factory=dict)
+    epochs: int = 0
+    last: float | None = None
+    best: float | None = None
+    live: bool = False
+    label: str = ""
+    reason: str = ""
+
+    @classmethod
+    def of(cls, trial: FrozenTrial, *, live: bool) -> Entry:
+        """What the ledger says."""
+        scores = [score for _, score in sorted(trial.intermediate_values.items())]
+        return cls(
+            number=trial.number,
+            state=trial.state.name,
+            params=dict(trial.params),
+            epochs=len(scores),
+            last=scores[-1] if scores else None,
+            best=max((score for score in scores if math.isfinite(score)), default=None),
+            live=live,
+            label=str(trial.user_attrs.get("candidate", "")),
+            reason=str(trial.user_attrs.get("reason", "")),
+        )
+
+
+class Progress:
+    """Counts, the best so far, the rate and the time left.
+
+    Its methods take what a `search.view.view.View` is told, and `now`: seconds of any clock that only
+    goes forward.
+    """
+
+    def __init__(self) -> None:
+        self.spec: StudySpec | None = None
+        self.workers = 0
+        self.busy = ""
+        self.weights: tuple[int, int] | None = None
+        self.phase = SEARCH
+        self.started: float | None = None
+        self._trials_from = 0.0
+        self._trainings: int | None = None
+        self._entries: dict[str, dict[int, Entry]] = {SEARCH: {}, CONFIRM: {}}
+        self._times: deque[float] = deque(maxlen=WINDOW + 1)
+
+    # -- what happens -------------------------------------------------------------------------------
+
+    def on_phase(self, text: str, now: float) -> None:
+        """What the driver is busy with; empty when trials run."""
+        self._begin(now)
+        self.busy, self.weights = text, None
+
+    def on_progress(self, done: int, total: int, now: float) -> None:
+        """How far the making of built-in weights has come."""
+        self._begin(now)
+        self.weights = (done, total) if 0 <= done < total else None
+
+    def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int, now: float) -> None:
+        """The study begins, or goes on with what the ledger has."""
+        self._begin(now)
+        self.spec, self.workers, self._trials_from = spec, workers, now
+        self._entries[SEARCH] = {trial.number: Entry.of(trial, live=False) for trial in trials}
+
+    def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int, now: float) -> None:
+        """A trial begins, or goes on after `resumed_at` epochs."""
+        self._begin(now)
+        self._entries[phase][trial.number] = Entry.of(trial, live=True)
+
+    def on_record(self, phase: str, number: int, record: EpochRecord, now: float) -> None:
+        """An epoch is done."""
+        entry = self._entries[phase].setdefault(number, Entry(number, live=True))
+        entry.epochs = max(entry.epochs, record.epoch)
+        entry.last = record.score
+        if math.isfinite(record.score):
+            entry.best = record.score if entry.best is None else max(entry.best, record.score)
+        self._times.append(now)
+
+    def on_end(self, phase: str, trial: FrozenTrial, now: float) -> Entry:
+        """A trial has its final state. Returns what is known of it."""
+        entry = self._entries[phase][trial.number] = Entry.of(trial, live=False)
+        return entry
+
+    def on_finalists(self, trainings: int, now: float) -> None:
+        """The search is over; its confirmation is `trainings` trainings in all."""
+        self.phase, self._trainings = CONFIRM, trainings
+
+    def _begin(self, now: float) -> None:
+        if self.started is None:
+            self.started = now
+
+    # -- where it stands ----------------------------------------------------------------------------
+
+    def counts(self, phase: str = SEARCH) -> Mapping[str, int]:
+        """How many trials are in each state; RUNNING ones that wait to be resumed are among them."""
+        return Counter(entry.state for entry in self._entries[phase].values())
+
+    def running(self, phase: str | None = None) -> list[Entry]:
+        """Trials that a worker has now, by number; of both phases if none is named."""
+        phases = (SEARCH, CONFIRM) if phase is None else (phase,)
+        live = [entry for name in phases for entry in self._entries[name].values() if entry.live]
+        return sorted(live, key=lambda entry: (entry.label != "", entry.number))
+
+    def done(self, phase: str = SEARCH) -> int:
+        """Trials with a final state."""
+        ended = sum(entry.state in ENDED for entry in self._entries[phase].values())
+        return ended + (self._earlier() if phase == CONFIRM else 0)
+
+    def total(self, phase: str = SEARCH) -> int:
+        """How many there will be, as far as is known."""
+        if self.spec is None:
+            return 0
+        if phase == SEARCH:
+            return max(self.spec.trials, len(self._entries[SEARCH]))
+        if self._trainings is not None:
+            return self._trainings
+        return (self.spec.finalists + 1) * self.spec.finalist_seeds if self.spec.finalists else 0
+
+    def best(self) -> Entry | None:
+        """The best COMPLETE trial of the search, else the one with the highest record that did not fail."""
+        scored = [entry for entry in self._entries[SEARCH].values() if entry.best is not None]
+        complete = [entry for entry in scored if entry.state == "COMPLETE"]
+        others = [entry for entry in scored if entry.state != "FAIL"]
+        return max(complete or others, key=lambda entry: (entry.best or 0.0, -entry.number), default=None)
+
+    def epochs(self, phase: str = SEARCH) -> int:
+        """Epochs trained, those of an earlier driver among them where the ledger told."""
+        return sum(entry.epochs for entry in self._entries[phase].values())
+
+    def saved(self) -> int:
+        """Epochs that pruning spared: for each PRUNED trial what was left of its full budget."""
+        budget = self.budget
+        pruned = (entry for entry in self._entries[SEARCH].values() if entry.state == "PRUNED")
+        return sum(max(budget - entry.epochs, 0) for entry in pruned)
+
+    @property
+    def budget(self) -> int:
+        """Full budget of a trial, epochs."""
+        return self.spec.epochs if self.spec is not None else 0
+
+    def rate(self, now: float) -> float | None:
+        """Epochs a second of all workers together, over the newest epochs of this driver."""
+        if len(self._times) < ENOUGH_EPOCHS:
+            return None
+        seconds = max(now, self._times[-1]) - self._times[0]
+        return (len(self._times) - 1) / seconds if seconds > 0 else None
+
+    def seconds_left(self, now: float) -> float | None:
+        """An estimate; none until there is enough to tell.
+
+        Epochs to come over the measured rate. Of the search: trials not begun at the mean epochs of
+        those that ended, and the rest of those begun. Of the confirmation: full budgets. Early on it is
+        too low, as pruned trials are the first to end; a time limit of the study bounds it.
+        """
+        rate = self.rate(now)
+        ended = [entry.epochs for entry in self._entries[SEARCH].values() if entry.state in ENDED]
+        if rate is None or self.spec is None or len(ended) < min(ENOUGH_TRIALS, self.spec.trials):
+            return None
+        mean = sum(ended) / len(ended)
+        begun = sum(self._rest(e, mean) for e in self._entries[SEARCH].values() if e.state == "RUNNING")
+        coming = 0.0
+        if self.phase == SEARCH:
+            coming = mean * max(self.spec.trials - len(self._entries[SEARCH]), 0)
+        if self.spec.time is not None:
+            coming = min(coming, rate * max(self.spec.time - (now - self._trials_from), 0.0))
+        trainings = max(self.total(CONFIRM) - self.done(CONFIRM), 0) * self.budget
+        trainings -= sum(entry.epochs for entry in self.running(CONFIRM))
+        return (begun + coming + max(trainings, 0)) / rate
+
+    def _rest(self, entry: Entry, mean: float) -> float:
+        """Epochs that a living trial has before it: up to the mean; past it, half of what could come."""
+        return mean - entry.epochs if entry.epochs < mean else (self.budget - entry.epochs) / 2
+
+    def _earlier(self) -> int:
+        """Trainings that an earlier driver finished: trials begin in order, so these were passed over."""
+        numbers = self._entries[CONFIRM]
+        return max(numbers) + 1 - len(numbers) if numbers else 0

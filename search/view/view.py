@@ -1,0 +1,43 @@
+"""The interface of everything that shows a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from optuna.trial import FrozenTrial
+
+from search.result import StudyResult
+from search.spec import StudySpec
+from trainables.protocol import EpochRecord
+
+
+class View(Protocol):
+    """Told what happens, in the order in which it happens. Must never raise and never wait."""
+
+    def on_phase(self, text: str) -> None:
+        """What the driver is busy with; empty when trials run."""
+
+    def on_progress(self, done: int, total: int) -> None:
+        """How far the making of built-in weights has come."""
+
+    def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int) -> None:
+        """The study begins, or goes on with the trials that it has."""
+
+    def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
+        """A trial begins, or goes on after `resumed_at` epochs."""
+
+    def on_record(self, phase: str, number: int, record: EpochRecord) -> None:
+        """An epoch is done."""
+
+    def on_end(self, phase: str, trial: FrozenTrial) -> None:
+        """A trial has its final state."""
+
+    def on_finalists(self, trainings: int) -> None:
+        """The search is over; its confirmation is so many trainings."""
+
+    def on_trouble(self, text: str) -> None:
+        """Something went wrong that does not stop the study."""
+
+    def on_result(self, result: StudyResult) -> None:
+        """The study is over."""

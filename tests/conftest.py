@@ -1,0 +1,52 @@
+"""Real parts, small: a data set that a network can learn in seconds, and material made from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from trainables.config import Fixed
+from trainables.data import Dataset, Images, Invariances
+from trainables.material import Material, prepare
+
+QUIET_CPU = {"precision": "fp32", "device": "cpu"}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)  # golden numbers: the number of threads changes the order of sums
+
+
+def quadrants(images: int, channels: int, seed: int, side: int = 32) -> Images:
+    """Noise with one bright quadrant; the label says which."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(images, dtype=np.int64) % 4
+    pixels = rng.integers(0, 120, (images, side, side, channels), dtype=np.uint8)
+    half = side // 2
+    for image, label in zip(pixels, labels, strict=True):
+        row, column = divmod(int(label), 2)
+        image[row * half : (row + 1) * half, column * half : (column + 1) * half] += 100
+    return Images(pixels, labels)
+
+
+def small_dataset(channels: int = 1, side: int = 32) -> Dataset:
+    """48 images to learn from, 32 to validate, 32 to test."""
+    return Dataset(
+        name="quadrants",
+        classes=("0", "1", "2", "3"),
+        train=quadrants(48, channels, 0, side),
+        val=quadrants(32, channels, 1, side),
+        test=quadrants(32, channels, 2, side),
+        invariances=Invariances(horizontal_flip=False, rotation=10.0),
+    )
+
+
+@pytest.fixture(scope="session")
+def fixed() -> Fixed:
+    return Fixed(model="test_resnet", pretrained=False, epochs=4, batch_size=16, repeats=4, **QUIET_CPU)
+
+
+@pytest.fixture(scope="session")
+def material(fixed: Fixed) -> Material:
+    return prepare(small_dataset(), fixed)

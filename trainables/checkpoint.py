@@ -1,0 +1,44 @@
+"""Checkpoints that are whole or not there: written aside, synced, renamed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import torch
+
+from trainables.protocol import State
+
+
+def save(path: Path, state: State) -> None:
+    """Write `state` so that a crash at any moment leaves the old file or the new one.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written; the old file is still whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # else a power cut may forget the new name
+    finally:
+        os.close(folder)
+
+
+def load(path: Path) -> State | None:
+    """The state at `path`, or none where there is no whole one. Never runs code from the file."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+        return None
+    return state if isinstance(state, dict) else None

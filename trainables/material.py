@@ -1,0 +1,129 @@
+"""What all trials of a study share: images, pretrained weights, statistics. Made once, never written to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from spaces import InputError
+from trainables.config import Fixed
+from trainables.data.dataset import Dataset, Images, Invariances
+from trainables.evaluation import Normalise
+from trainables.models.backbone import Backbone, Progress, Weights, find_backbone, load_weights
+from trainables.models.network import make_network
+from trainables.precision import fastest_precision, pick_device
+
+
+@dataclass(frozen=True)
+class Material:
+    """Plain arrays and values, so that processes of a node share them without a copy.
+
+    Args:
+        classes: Names of the classes.
+        train: What trials learn from.
+        val: What they are judged by. There is no test split here: no trial can open it.
+        invariances: What augmentation may do.
+        repeats: Passes over the training images an epoch, as the data set suggests.
+        backbone: The network to start from.
+        weights: Its pretrained weights, or none.
+        normalise: From [0, 1] to what the network expects.
+    """
+
+    classes: tuple[str, ...]
+    train: Images
+    val: Images
+    invariances: Invariances
+    repeats: int
+    backbone: Backbone
+    weights: Weights | None
+    normalise: Normalise
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return int(self.train.pixels.shape[-1])
+
+
+def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) -> Material:
+    """The material of a study on `dataset` with the constants `fixed`.
+
+    Raises:
+        InputError: Unknown model, unreadable weights, or statistics of another number of channels.
+    """
+    backbone = find_backbone(fixed)
+    size = input_size(dataset, backbone, fixed)
+    train = resized(dataset.train, size)
+    return Material(
+        classes=dataset.classes,
+        train=train,
+        val=resized(dataset.val, size),
+        invariances=dataset.invariances,
+        repeats=dataset.repeats,
+        backbone=backbone,
+        weights=load_weights(backbone, fixed.pretrained, progress),
+        normalise=_statistics(backbone, train),
+    )
+
+
+def input_size(dataset: Dataset, backbone: Backbone, fixed: Fixed) -> int:
+    """Side of the network's input, pixels: as asked, as the architecture insists, or the images' own."""
+    return fixed.image_size or backbone.size or int(dataset.train.pixels.shape[1])
+
+
+def resized(images: Images, size: int) -> Images:
+    """The split with images of `size` × `size` pixels (antialiased bilinear)."""
+    if images.pixels.shape[1:3] == (size, size):
+        return images
+    pixels = torch.from_numpy(np.ascontiguousarray(images.pixels)).permute(0, 3, 1, 2)
+    chunks = [
+        functional.interpolate(chunk.float(), size=(size, size), mode="bilinear", antialias=True)
+        .round_()
+        .clamp_(0, 255)
+        .to(torch.uint8)
+        for chunk in pixels.split(256)
+    ]
+    return replace(images, pixels=np.ascontiguousarray(torch.cat(chunks).permute(0, 2, 3, 1).numpy()))
+
+
+def _statistics(backbone: Backbone, train: Images) -> Normalise:
+    channels = train.pixels.shape[-1]
+    if backbone.mean is None or backbone.std is None:
+        share = train.pixels.reshape(-1, channels)
+        mean = share.mean(axis=0, dtype=np.float64) / 255
+        std = share.std(axis=0, dtype=np.float64) / 255
+        return Normalise(tuple(mean.tolist()), tuple(np.maximum(std, 1e-3).tolist()))
+    mean_, std_ = _fit(backbone.mean, channels), _fit(backbone.std, channels)
+    if len(mean_) != channels or len(std_) != channels or min(std_) <= 0:
+        raise InputError(
+            f"mean and std need one value a channel ({channels}), std above 0, "
+            f"but got mean={list(backbone.mean)}, std={list(backbone.std)}"
+        )
+    return Normalise(mean_, std_)
+
+
+def _fit(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Grey statistics serve every channel; colour statistics serve a grey image by their mean."""
+    if len(values) == 1:
+        return values * channels
+    return (sum(values) / len(values),) if channels == 1 else values
+
+
+def settle(fixed: Fixed, material: Material) -> Fixed:
+    """`fixed` with every ``auto`` decided for this machine: device, and the arithmetic by measuring."""
+    device = pick_device(fixed.device)
+    precision = fixed.precision
+    if precision == "auto":
+        side = material.train.pixels.shape[1]
+        batch = torch.rand(min(32, len(material.train)), material.channels, side, side, device=device)
+
+        def network() -> torch.nn.Module:
+            model = make_network(
+                material.backbone, None, classes=len(material.classes), channels=material.channels
+            )
+            return model.to(device).train()
+
+        precision = fastest_precision(network, batch.contiguous(memory_format=torch.channels_last))  # type: ignore[assignment]
+    return fixed.model_copy(update={"device": device.type, "precision": precision})

@@ -1,0 +1,1 @@
+"""Networks to start from, and the weights they start with."""

@@ -1,0 +1,122 @@
+"""The built-in backbone: a tiny ResNet that the project itself pretrains on rendered characters."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from trainables.material import Material
+
+NAME = "glyphs"
+ARCHITECTURE = "test_resnet"
+MEAN, STD = 0.2486, 0.2869
+"""Of the rendered pixels, in [0, 1]."""
+
+PER_FONT = 20
+EPOCHS = 4
+SEED = 0
+RECIPE = {
+    "batch_size": 128,
+    "weight_decay": 0.05,
+    "label_smoothing": 0.1,
+    "warmup_epochs": 0.6,
+    "clip_norm": 0.0,
+    "augmentation_strength": 0.0,  # the rendering is the augmentation
+    "strategy": "scratch",
+    "strategy.scratch.lr": 4e-3,
+}
+"""Found by trying: see docs/transfer.md for what it gives."""
+
+CACHE_VARIABLE = "FINETUNE_SEARCH_CACHE"
+
+
+def cache_folder() -> Path:
+    """Where weights made by the project are kept: ``$FINETUNE_SEARCH_CACHE``, or the user's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen) if chosen else platformdirs.user_cache_path("finetune-search")
+
+
+def weights_path() -> Path:
+    """The file of this version of the weights: another recipe or renderer has another name."""
+    return cache_folder() / f"glyphs-{_fingerprint()}.safetensors"
+
+
+def _fingerprint() -> str:
+    from trainables.data import glyphs
+
+    recipe = (ARCHITECTURE, PER_FONT, EPOCHS, SEED, MEAN, STD, sorted(RECIPE.items()))
+    return hashlib.blake2b(f"{recipe}{inspect.getsource(glyphs)}".encode(), digest_size=6).hexdigest()
+
+
+def ensure_weights(progress: Callable[[int, int], None] | None = None) -> Path:
+    """The file of weights; pretrained now if it is not there (under a minute on one core).
+
+    Several processes may ask at once: one makes it, the others wait. A half-made file is never seen.
+
+    Args:
+        progress: Called with (done, of how many).
+    """
+    path = weights_path()
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            _pretrain(path, progress or (lambda done, total: None))
+    return path
+
+
+def _pretrain(path: Path, progress: Callable[[int, int], None]) -> None:
+    """Train from scratch with the project's own core, and keep the last epoch's weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    from trainables.builder import from_params
+    from trainables.config import Fixed
+    from trainables.material import settle
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # repeatable: the number of threads changes the order of sums
+    progress(0, EPOCHS + 1)
+    try:
+        material = pretraining_material()
+        progress(1, EPOCHS + 1)
+        fixed = settle(Fixed(model=ARCHITECTURE, pretrained=False, epochs=EPOCHS), material)
+        trainable = from_params(RECIPE, fixed, SEED, material)
+        for record in trainable.epochs():
+            progress(1 + record.epoch, EPOCHS + 1)
+    finally:
+        torch.set_num_threads(threads)
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    save_file({name: tensor.contiguous() for name, tensor in trainable.model.state_dict().items()}, aside)
+    os.replace(aside, path)
+
+
+def pretraining_material() -> Material:
+    """Rendered characters to learn from, and other renderings of the same fonts to watch the learning by."""
+    from trainables.data import Images, Invariances
+    from trainables.data.glyphs import render_glyphs
+    from trainables.evaluation import Normalise
+    from trainables.material import Material
+    from trainables.models.backbone import Backbone
+
+    pixels, labels, classes = render_glyphs(PER_FONT, seed=SEED)
+    others, other_labels, _ = render_glyphs(1, seed=SEED + 1)
+    return Material(
+        classes=classes,
+        train=Images(pixels, labels),
+        val=Images(others, other_labels),
+        invariances=Invariances(horizontal_flip=False),
+        repeats=1,
+        backbone=Backbone(NAME, ARCHITECTURE),
+        weights=None,
+        normalise=Normalise((MEAN,), (STD,)),
+    )

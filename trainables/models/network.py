@@ -1,0 +1,88 @@
+"""From a backbone and its weights to the network of one trial."""
+
+from __future__ import annotations
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from spaces import InputError
+from trainables.models.backbone import Backbone, Weights
+from trainables.strategies.layers import head_names
+
+
+def make_network(
+    backbone: Backbone,
+    weights: Weights | None,
+    *,
+    classes: int,
+    channels: int,
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
+) -> nn.Module:
+    """The network, its head new and random (from torch's global generator), the rest from `weights`.
+
+    Args:
+        backbone: Which architecture.
+        weights: Pretrained weights; none leaves it random.
+        classes: Outputs of the new head.
+        channels: Channels of the images; the first layer's weights are adapted.
+        dropout: Before the head, in [0, 1).
+        drop_path: Stochastic depth, in [0, 1).
+
+    Raises:
+        InputError: The architecture cannot take an argument, or the weights are another's.
+    """
+    knobs = {"drop_rate": dropout, "drop_path_rate": drop_path}
+    arguments = {**backbone.arguments, **{name: value for name, value in knobs.items() if value}}
+    try:
+        model: nn.Module = timm.create_model(
+            backbone.architecture, num_classes=classes, in_chans=channels, **arguments
+        )
+    except TypeError as error:
+        wrong = next((name for name in arguments if f"'{name}'" in str(error)), None)
+        if wrong is None:
+            raise
+        asked = {"drop_rate": "dropout", "drop_path_rate": "drop_path"}.get(wrong, wrong)
+        raise InputError(f"model {backbone.name!r} cannot take {asked!r}: fix it to 0 or leave it out") from None
+    if weights is not None:
+        _load(model, backbone, weights)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _load(model: nn.Module, backbone: Backbone, weights: Weights) -> None:
+    head = head_names(model)
+    target = model.state_dict()
+    taken: dict[str, Tensor] = {}
+    for name, array in weights.items():
+        if name in head or name not in target:
+            continue
+        tensor = torch.from_numpy(array.copy())
+        taken[name] = _adapt_channels(tensor, target[name])
+        if taken[name].shape != target[name].shape:
+            raise InputError(
+                f"the weights must fit model {backbone.name!r}, but {name!r} is {tuple(tensor.shape)} in the "
+                f"file and {tuple(target[name].shape)} in the model"
+            )
+    missing = sorted(set(target) - head - set(taken))
+    if missing:
+        raise InputError(
+            f"the weights must fit model {backbone.name!r}, but the file lacks {len(missing)} of its "
+            f"{len(target)} tensors, {missing[0]!r} first"
+        )
+    model.load_state_dict(taken, strict=False)
+
+
+def _adapt_channels(source: Tensor, target: Tensor) -> Tensor:
+    """A first convolution for other channels: the mean over the old ones, so that activations keep their size."""
+    same_but_channels = (
+        source.ndim == 4
+        and source.shape[0] == target.shape[0]
+        and source.shape[2:] == target.shape[2:]
+        and source.shape[1] != target.shape[1]
+        and {source.shape[1], target.shape[1]} & {1, 3}
+    )
+    if not same_but_channels:
+        return source
+    old, new = source.shape[1], target.shape[1]
+    return source.mean(1, keepdim=True).expand(-1, new, -1, -1).contiguous() * (old / new)

@@ -1,0 +1,76 @@
+"""What a trial is: a generator of epoch records whose state can be saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch showed.
+
+    Args:
+        epoch: The epoch's number, counted from 1.
+        score: What the study maximises; higher is better, always finite.
+        metrics: Further figures under the names of the contract (``val/loss``, ``lr``, …).
+    """
+
+    epoch: int
+    score: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data, for a checkpoint or a message between processes."""
+        return {"epoch": self.epoch, "score": self.score, "metrics": dict(self.metrics)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> EpochRecord:
+        """The inverse of `to_dict`."""
+        return cls(int(data["epoch"]), float(data["score"]), dict(data["metrics"]))
+
+
+class Diverged(ArithmeticError):
+    """A loss or a gradient stopped being finite: the recipe, not the program, is at fault.
+
+    Args:
+        what: Which figure it was, ``loss`` or ``gradient``.
+        epoch: In which epoch, counted from 1.
+        step: In which step of that epoch, counted from 1.
+        value: The figure itself.
+    """
+
+    def __init__(self, what: str, epoch: int, step: int, value: float) -> None:
+        super().__init__(what, epoch, step, value)  # the arguments themselves, so that it pickles
+        self.what, self.epoch, self.step, self.value = what, epoch, step, value
+
+    def __str__(self) -> str:
+        return f"diverged: {self.what} was {self.value} at epoch {self.epoch}, step {self.step}"
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """One trial's work. The AMP loop (`trainables.finetuning.FineTuning`) is one; a user's own job may be another.
+
+    A trainable that is built again from the same parameters and given a saved state must go on
+    with the same numbers as if it had never stopped: what was killed is resumed that way.
+    """
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        """Train, one record an epoch, from where the state stands to the full budget.
+
+        Raises:
+            Diverged: A loss or a gradient is not finite.
+        """
+        ...
+
+    def state_dict(self) -> State:
+        """All that a continuation needs: tensors and plain data only, loadable with `weights_only`."""
+        ...
+
+    def load_state_dict(self, state: State) -> None:
+        """Put back what `state_dict` gave."""
+        ...

@@ -1,0 +1,46 @@
+"""The test split: only this module ever measures on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from spaces import Params
+from trainables.builder import network_and_strategy
+from trainables.config import Fixed, TrialConfig
+from trainables.data.batches import Split
+from trainables.data.dataset import Images
+from trainables.evaluation import predict, score_logits
+from trainables.material import Material, resized
+from trainables.precision import Precision, pick_device
+
+
+def accuracy_on(
+    images: Images,
+    weights: Mapping[str, Tensor],
+    params: Params,
+    fixed: Fixed,
+    seed: int,
+    material: Material,
+) -> float:
+    """Accuracy, in [0, 1], of a trial's weights on `images`.
+
+    Args:
+        images: The test split as the data set has it.
+        weights: Of the best epoch.
+        params: The trial's recipe.
+        fixed: The study's constants, every ``auto`` decided.
+        seed: The trial's.
+        material: The study's.
+    """
+    config = TrialConfig.from_params(params, fixed, seed)
+    device = pick_device(config.numerics.device)
+    model, _ = network_and_strategy(config, material)
+    model.load_state_dict(dict(weights))
+    model.to(device)
+    split = Split(resized(images, int(material.train.pixels.shape[1])), device)
+    with torch.inference_mode():
+        logits = predict(model, split, material.normalise, Precision(config.numerics.precision, device))
+    return score_logits(logits, split.labels)["accuracy"]

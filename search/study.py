@@ -90,7 +90,7 @@ class Study:
         shown = view if view is not None else Silent()
         spec = self.spec
         space = spec.search_space()
-        with self._alone():
+        with self._alone(), hushed_optuna():
             shown.on_phase("preparing data and weights")
             dataset, material = self._material(shown.on_progress)
             grace = self._check(space, material)
@@ -122,6 +122,7 @@ class Study:
                 answer = confirmation.answer(evaluate) if spec.finalists else None
                 result = self._result(space, ledger, answer, recording)
                 recording.conclude(result)
+            shown.on_result(result)
             self._judge(result)
         return result
 
@@ -347,6 +348,17 @@ class Study:
                 f"no trial of {self.spec.name!r} is COMPLETE; {len(failed)} of {len(result.trials)} failed, "
                 f"the first because: {failed[0].reason}"
             )
+
+
+@contextmanager
+def hushed_optuna() -> Iterator[None]:
+    """Optuna's log lines about each trial repeat what the view shows."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def find_study(store: Store, name: str) -> optuna.Study:

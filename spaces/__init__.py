@@ -2,10 +2,11 @@
 
 from spaces.domain import Choice, Domain, Float, Int, Leaf, Params, Switch, Value
 from spaces.errors import InputError, InvalidParams, InvalidSpace
-from spaces.load import load_space, preset_names, preset_path, space_from_dict
+from spaces.load import load_space, preset_names, preset_path
 from spaces.locate import locate
 from spaces.space import SearchSpace
 from spaces.suggest import Suggest, fixed_suggest, random_suggest
+from spaces.written import space_from_dict
 
 __all__ = [
     "Choice",

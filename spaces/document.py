@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
-from spaces.errors import InputError
+from spaces.errors import InputError, shown
 
 Place = tuple[str | int, ...]
+
+MOST_BYTES = 2**18
+"""A space or a study is a page or two."""
 
 MOST_NODES = 10_000
 """A document with more entries, aliases counted each time, is an attack or a mistake."""
@@ -52,7 +56,7 @@ class Document:
 
     data: Any
     source: str
-    lines: dict[Place, int]
+    lines: Mapping[Place, int]
 
     def line(self, place: Place) -> int:
         """The line of the entry at `place`, or of the nearest one above it that is there."""
@@ -60,25 +64,28 @@ class Document:
             place = place[:-1]
         return self.lines.get(place, 1)
 
-    def error(self, place: Place, law: str) -> InputError:
-        """An error that begins with file and line."""
-        return InputError(f"{self.source}, line {self.line(place)}: {law}")
 
+def read_document(source: Path | str) -> Document:
+    """One YAML document of plain data.
 
-def read_document(path: Path) -> Document:
-    """The document in a file.
+    Args:
+        source: A `Path` is read, a string is the text itself.
 
     Raises:
         InputError: The file cannot be read, or is not one YAML document of plain data.
     """
+    if isinstance(source, str):
+        return parse_document(source, "text")
     try:
-        text = path.read_bytes().decode("utf-8")
+        with source.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{path.name}: a YAML file must be text in UTF-8, but this is not") from None
+        raise InputError(f"{source.name}: a YAML file must be text in UTF-8, but this is not") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path} must be a readable YAML file, but: {reason}") from None
-    return parse_document(text, path.name)
+        raise InputError(f"{str(source)!r} must be a readable YAML file, but: {reason}") from None
+    return parse_document(text, source.name)
 
 
 def parse_document(text: str, source: str) -> Document:
@@ -88,6 +95,8 @@ def parse_document(text: str, source: str) -> Document:
         InputError: It is not one YAML document of plain data.
     """
     lines: dict[Place, int] = {}
+    if len(text) > MOST_BYTES:
+        raise InputError(f"{source}: a document must have at most {MOST_BYTES} characters")
     try:
         loader = _Loader(text)
         try:
@@ -97,15 +106,26 @@ def parse_document(text: str, source: str) -> Document:
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark is not None else ""
-        problem = (
-            getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
-        )
-        raise InputError(f"{source}{where}: not valid YAML: {problem}") from None
+        raise InputError(
+            f"{source}, line {_line(error, text)}: this must be YAML, but {_problem(error)}"
+        ) from None
     except RecursionError:
         raise InputError(f"{source}: a document must not be nested deeper than Python can read") from None
     return Document(data, source, lines)
+
+
+def _line(error: yaml.YAMLError, text: str) -> int:
+    if isinstance(error, ReaderError):
+        return text.count("\n", 0, error.position) + 1
+    mark = getattr(error, "problem_mark", None)
+    return 1 if mark is None else int(mark.line) + 1
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, ReaderError):
+        return f"character number {error.position + 1} cannot be printed"
+    context, problem = getattr(error, "context", None), getattr(error, "problem", None)
+    return " ".join(f"{context or ''} {problem or ''}".split()) or "it is not"
 
 
 def parse_value(text: str, source: str) -> Any:
@@ -150,21 +170,23 @@ class _Reader:
         finally:
             self._open.discard(id(node))
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[Hashable, Any]:
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         line = node.start_mark.line + 1
         if node.tag != "tag:yaml.org,2002:map":
             raise InputError(
                 f"{self._source}, line {line}: plain data must have no tag, but got {node.tag!r}"
             )
-        data: dict[Hashable, Any] = {}
+        data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key_line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 raise InputError(f"{self._source}, line {key_line}: a key must be a word")
             key = str(key_node.value)
             if key in data:
+                first = self._lines[(*place, key)]
                 raise InputError(
-                    f"{self._source}, line {key_line}: a key must be given once, but {key!r} is twice"
+                    f"{self._source}, line {key_line}: a key must be given once, but {shown(key)} "
+                    f"is on line {first} too"
                 )
             self._lines[(*place, key)] = key_line
             data[key] = self.read(value_node, (*place, key))
@@ -185,6 +207,8 @@ class _Reader:
                     return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
                 case "float":
                     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        except ValueError as error:
-            raise InputError(f"{self._source}, line {line}: {error}") from None
+        except ValueError:  # a tag such as !!int before a word, or more digits than Python reads
+            raise InputError(
+                f"{self._source}, line {line}: {shown(text)} must be a number, but is none"
+            ) from None
         raise InputError(f"{self._source}, line {line}: plain data must have no tag, but got {node.tag!r}")

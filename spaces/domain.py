@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from spaces import numbers
-from spaces.errors import InvalidParams, InvalidSpace, known_names, shown
+from spaces.errors import InvalidParams, InvalidSpace, did_you_mean, shown
 from spaces.frozen import FrozenMapping
 
 if TYPE_CHECKING:
@@ -68,7 +68,11 @@ class Float:
         inside = min(max(float(value), self.low), self.high)
         if self.step is None:
             return inside
-        return min(numbers.grid_value(self.low, self.step, round((inside - self.low) / self.step)), self.high)
+        return min(self.at(round((inside - self.low) / self.step)), self.high)
+
+    def at(self, index: int) -> float:
+        """``low + index · step``, as one would write it: 0.3, not 0.30000000000000004. Needs a step."""
+        return numbers.grid_value(self.low, self.step or 0.0, index)
 
     def baseline(self) -> float:
         """The default, or the middle."""
@@ -87,7 +91,8 @@ class Float:
         """Down and up: by a factor of 3 on a log scale, else by a quarter of the range; never `value`."""
         here = float(value)
         for moved in numbers.moves(here, self.low, self.high, self.log, factor=3.0, least=self.step or 0.0):
-            there = self.nearest(moved)
+            there = self.nearest(float(f"{moved:.6g}"))  # 0.0003 reads better than 0.00030000000000000003
+            there = self.nearest(moved) if there == here else there
             if there != here:
                 yield there
 
@@ -144,7 +149,11 @@ class Int:
     def nearest(self, value: float) -> int:
         """The value of this domain closest to `value`."""
         inside = min(max(value, self.low), self.high)
-        return self.low + round((inside - self.low) / self.step) * self.step
+        return self.at(round((inside - self.low) / self.step))
+
+    def at(self, index: int) -> int:
+        """``low + index · step``."""
+        return self.low + index * self.step
 
     def baseline(self) -> int:
         """The default, or the middle."""
@@ -223,10 +232,8 @@ class Choice:
     def check(self, name: str, value: object) -> None:
         """Raise InvalidParams unless `value` is an option."""
         if not self.contains(value):
-            words = [option for option in self.options if isinstance(option, str)]
-            hint = known_names(value, words) if isinstance(value, str) else ""
-            end = hint if hint.startswith("; did") else ""
-            raise InvalidParams(f"`{name}` must be {self._law()}, but got {shown(value)}{end}")
+            hint = did_you_mean(value, self.options)
+            raise InvalidParams(f"`{name}` must be {self._law()}, but got {shown(value)}{hint}")
 
     def neighbours(self, value: Value) -> Iterator[Value]:
         """All other options."""

@@ -10,11 +10,11 @@ class InputError(ValueError):
     """Something that was typed or written down cannot be used; the sentence says what would be right."""
 
 
-class InvalidParams(InputError):
+class InvalidParams(InputError):  # noqa: N818 - the contract's name
     """Parameters that a space does not hold: names the parameter, the law, the value."""
 
 
-class InvalidSpace(InputError):
+class InvalidSpace(InputError):  # noqa: N818 - likewise
     """A space, or a change to one, that breaks a law."""
 
 
@@ -27,10 +27,14 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """The end of a sentence about an unknown `name`: the closest of the known ones, if one is close."""
+    words = [word for word in known if isinstance(word, str)]
+    close = get_close_matches(str(name), words, n=1) if isinstance(name, str) else []
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def known_names(name: object, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown `name`: the closest of the known ones, or all of them."""
+    """The end of a sentence about an unknown `name`: the closest of the known ones, else all of them."""
     names = list(known)
-    close = get_close_matches(str(name), names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    return did_you_mean(name, names) or (f"; known: {', '.join(names)}" if names else "")

@@ -19,5 +19,6 @@ def locate(place: str) -> Any:
         raise InputError(f"a name must have the form 'package.module:attribute', but got {place!r}")
     try:
         return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{place!r} must be importable, but: {error}") from None
+    except Exception as error:  # the module is the user's: whatever breaks in it is theirs to mend
+        reason = " ".join(str(error).split()) or "no reason given"
+        raise InputError(f"{place!r} must be importable, but: {type(error).__name__}: {reason}") from error

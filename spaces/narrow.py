@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from spaces.domain import Choice, Domain, Float, Int, Switch, Value
-from spaces.errors import InvalidSpace, known_names, shown
+from spaces.errors import InvalidSpace, did_you_mean, known_names, shown
 from spaces.numbers import is_finite
 from spaces.space import SearchSpace
 
@@ -76,57 +77,66 @@ def _fields(change: Mapping[object, object], allowed: tuple[str, ...]) -> dict[s
     return {str(key): value for key, value in change.items()}
 
 
-def _range[R: (Float, Int)](domain: R, change: object) -> R:
+def _range(domain: Float | Int, change: object) -> Float | Int:
+    given = change if isinstance(change, Mapping) else {}
     if isinstance(change, Mapping):
         fields = _fields(change, RANGE)
     elif isinstance(change, (list, tuple)) and len(change) == 2:
         fields = {"low": change[0], "high": change[1]}
     elif is_finite(change):
         # A single value has neither a grid nor a scale, so that a weight decay of 0 can be fixed.
-        return type(domain)(change, change, default=change)
+        return _made(domain, {"low": change, "high": change, "default": change})
     else:
-        raise InvalidSpace(f"a change must be a number, [low, high] or a mapping of fields, but got {shown(change)}")
-    default = fields.pop("default", domain.default)
-    kept_grid = domain.step is not None and "step" not in fields
-    if domain.is_fixed or kept_grid:
-        fields = {"step": 1 if isinstance(domain, Int) else None} | fields
-    loose: R = replace(domain, default=None, **fields)
-    if kept_grid and not domain.is_fixed:
-        loose = _onto_grid(domain, loose)
-    if "default" in (change if isinstance(change, Mapping) else ()) or default is None:
-        return replace(loose, default=default)
-    return replace(loose, default=loose.nearest(default))
+        raise InvalidSpace(
+            f"a change must be a number, [low, high] or a mapping of fields, but got {shown(change)}"
+        )
+    old = {name: getattr(domain, name) for name in RANGE if name not in {"default", "step"}}
+    changed = _made(domain, old | {name: value for name, value in fields.items() if name != "default"})
+    if "step" not in given:
+        changed = _onto_grid(domain, changed)
+    default = fields.get("default")
+    if default is None and domain.default is not None:
+        default = changed.nearest(domain.default)
+    return _made(changed, {name: getattr(changed, name) for name in RANGE} | {"default": default})
 
 
-def _onto_grid[R: (Float, Int)](domain: R, wanted: R) -> R:
+def _made(like: Float | Int, fields: Mapping[str, Any]) -> Float | Int:
+    return Float(**fields) if isinstance(like, Float) else Int(**fields)
+
+
+def _onto_grid(domain: Float | Int, wanted: Float | Int) -> Float | Int:
     """The values of `domain`'s grid, continued beyond its bounds, that lie in `wanted`'s range."""
-    step = domain.step
-    assert step is not None
-    first = math.ceil((wanted.low - domain.low) / step - 1e-8)
-    last = math.floor((wanted.high - domain.low) / step + 1e-8)
+    if domain.step is None:
+        return wanted
+    first = math.ceil((wanted.low - domain.low) / domain.step - 1e-8)
+    last = math.floor((wanted.high - domain.low) / domain.step + 1e-8)
     if first > last:
         raise InvalidSpace(
-            f"a value of the grid of step {step!r} must lie in the range, but got "
+            f"a value of the grid of step {domain.step!r} must lie in the range, but got "
             f"low={wanted.low!r}, high={wanted.high!r}"
         )
-    return replace(wanted, low=domain.on_grid(first), high=domain.on_grid(last), step=step)
+    bounds = {"low": domain.at(first), "high": domain.at(last), "step": domain.step}
+    return _made(domain, {"log": wanted.log} | bounds)
 
 
 def _options(choice: Choice, change: object) -> tuple[tuple[Value, ...], Value | None]:
     """The options that are left, in their old order, and the default among them."""
     fields: dict[str, object] = {}
+    wanted: object = change if isinstance(change, (list, tuple)) else [change]
     if isinstance(change, Mapping):
         fields = _fields(change, ("options", "default"))
         wanted = fields.get("options", choice.options)
-        if not isinstance(wanted, (list, tuple)):
-            raise InvalidSpace(f"`options` must be a list, but got {shown(wanted)}")
-    else:
-        wanted = change if isinstance(change, (list, tuple)) else [change]
+    if not isinstance(wanted, (list, tuple)) or not wanted:
+        raise InvalidSpace(f"`options` must be a list of at least one, but got {shown(wanted)}")
     for option in wanted:
-        choice.check_option(option)
+        if not choice.contains(option):
+            listed = ", ".join(map(str, choice.options))
+            hint = did_you_mean(option, choice.options)
+            raise InvalidSpace(f"an option must be one of {listed}, but got {shown(option)}{hint}")
     left = tuple(option for option in choice.options if option in wanted)
-    if fields.get("default") is not None:
-        default = fields["default"]
-        Choice(left).check_option(default)
-        return left, next(option for option in left if option == default)
-    return left, choice.default if choice.default in left else None
+    default = fields.get("default")
+    if default is None:
+        return left, choice.default if choice.default in left else None
+    if not Choice(left).contains(default):
+        raise InvalidSpace(f"`default` must be one of {', '.join(map(str, left))}, but got {shown(default)}")
+    return left, next(option for option in left if option == default)

@@ -119,7 +119,7 @@ class SearchSpace:
                 yield (
                     changed,
                     self.draw(
-                        lambda name, domain, moved=moved: moved[name] if name in moved else domain.baseline()  # type: ignore[misc]
+                        lambda name, domain, moved=moved: moved[name] if name in moved else domain.baseline()
                     ),
                 )
 

@@ -93,7 +93,7 @@ class _Reading:
         if not isinstance(parameters, Mapping) or not parameters:
             raise self.error(
                 ("parameters",),
-                f"`parameters` must be a mapping of at least one name to its range, but got {_kind(parameters)}",
+                f"`parameters` must be a mapping with at least one entry, but got {_kind(parameters)}",
             )
         inner = self.parameters(parameters, ("parameters",), "")
         return SearchSpace(inner, data.get("name", ""), data.get("description", ""))
@@ -116,7 +116,9 @@ class _Reading:
         kinds = [key for key in entry if key in FIELDS] if isinstance(entry, Mapping) else []
         if not isinstance(entry, Mapping) or len(kinds) != 1:
             got = " and ".join(kinds) or (
-                f"only {', '.join(map(str, entry)) or 'nothing'}" if isinstance(entry, Mapping) else _kind(entry)
+                f"only {', '.join(map(str, entry)) or 'nothing'}"
+                if isinstance(entry, Mapping)
+                else _kind(entry)
             )
             raise self.error(place, f"{name} must have exactly one of {', '.join(FIELDS)}, but got {got}")
         kind = kinds[0]
@@ -132,10 +134,11 @@ class _Reading:
             return self.switch(entry[kind], given, place, name)
         return self.leaf(kind, entry[kind], given, place, name)
 
-    def switch(self, data: object, given: dict[str, object], place: Place, name: str) -> Switch:
+    def switch(self, data: object, given: dict[str, object], place: Place, name: str) -> Domain:
         if not isinstance(data, Mapping) or not data:
             raise self.error(
-                (*place, "switch"), f"{name}: `switch` must be a mapping of at least one branch, but got {_kind(data)}"
+                (*place, "switch"),
+                f"{name}: `switch` must be a mapping of at least one branch, but got {_kind(data)}",
             )
         branches = {}
         for key, inner in data.items():
@@ -143,7 +146,8 @@ class _Reading:
             below = (*place, "switch", branch)
             if inner is not None and not isinstance(inner, Mapping):
                 raise self.error(
-                    below, f"{name}.{branch} must be a mapping of parameters (or empty), but got {_kind(inner)}"
+                    below,
+                    f"{name}.{branch} must be a mapping of parameters (or empty), but got {_kind(inner)}",
                 )
             branches[branch] = SearchSpace(self.parameters(inner or {}, below, f"{name}.{branch}."))
         return self.made(lambda **fields: Switch(branches, **fields), given, place, "switch", name)
@@ -160,18 +164,18 @@ class _Reading:
         make = Float if kind == "float" else Int
         return self.made(lambda **fields: make(low, high, **fields), given, place, kind, name)
 
-    def made[D: Domain](
-        self, make: Callable[..., D], given: dict[str, object], place: Place, kind: str, name: str
-    ) -> D:
-        """The domain, with its fields added one by one: the first that breaks a law is the one to point at."""
+    def made(
+        self, make: Callable[..., Domain], given: dict[str, object], place: Place, kind: str, name: str
+    ) -> Domain:
+        """The domain, its fields added one by one: the first that breaks a law is pointed at."""
         fields: dict[str, object] = {}
-        for key in (None, *given):
-            if key is not None:
+        for key in (kind, *given):
+            if key != kind:
                 fields[key] = given[key]
             try:
                 domain = make(**fields)
             except InvalidSpace as error:
-                raise self.error((*place, key or kind), f"{name}: {error}") from None
+                raise self.error((*place, key), f"{name}: {error}") from None
         return domain
 
 

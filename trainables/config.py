@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spaces import InvalidParams, Params, Value
 
@@ -179,8 +179,8 @@ class TrialConfig:
             )
         try:
             settled = Fixed.model_validate({**fixed.model_dump(), **knobs})
-        except ValueError as error:
-            raise InvalidParams(f"{next(iter(_reasons(error)))}") from None
+        except ValidationError as error:
+            raise InvalidParams(_reason(error)) from None
         return cls(
             model=settled.model,
             pretrained=settled.pretrained,
@@ -205,13 +205,11 @@ class TrialConfig:
         )
 
 
-def _reasons(error: ValueError) -> list[str]:
-    details = error.errors() if hasattr(error, "errors") else []
-    return [
-        f"{'.'.join(str(part) for part in detail['loc']) or 'parameters'}: {detail['msg']}, "
-        f"but got {detail['input']!r}"
-        for detail in details
-    ] or [str(error)]
+def _reason(error: ValidationError) -> str:
+    """The first of pydantic's complaints as one sentence: the parameter, the law, the value."""
+    first = error.errors()[0]
+    law = first["msg"].removeprefix("Value error, ")
+    return f"{first['loc'][0]}: {law}, but got {first['input']!r}" if first["loc"] else law
 
 
 def _strategy(params: Params) -> StrategyConfig:

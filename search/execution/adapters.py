@@ -35,6 +35,10 @@ class Bridge:
         self.fault: BaseException | None = None
         self.stopping = threading.Event()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles its Tuner at the start, to restore it some day; ours is never restored."""
+        return {}
+
     def suggest(self) -> dict[str, Any] | None:
         """The next trial as Ray's config; none if there is none at the moment."""
         job = self._guard(self._program.next, None) if not self.ended else None

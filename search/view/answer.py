@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -212,15 +214,14 @@ def _print_places(result: StudyResult, store: Store, winner: TrialSummary | None
     for name, place in places.items():
         _say(console, f"{name:<11} {place}", copied=True)
     console.print()
-    best = (
-        [(f"finetune-search best {result.name}{elsewhere}", "the winning recipe")]
-        if winner is not None
-        else []
-    )
     make = " (or make ui)" if not elsewhere else ""
+    commands = [(f"finetune-search ui{elsewhere}", f"all runs in MLflow{make}")]
+    if winner is not None:
+        commands.insert(0, (f"finetune-search best {result.name}{elsewhere}", "the winning recipe"))
     _say(console, "Next:", style="bold")
-    for command, what in [*best, (f"finetune-search ui{elsewhere}", f"all runs in MLflow{make}")]:
-        _say(console, f"  {command}   # {what}", copied=True)
+    longest = max(len(command) for command, _ in commands)
+    for command, what in commands:
+        _say(console, f"  {command:<{longest}}  # {what}", copied=True)
 
 
 def _short(path: Path) -> str:
@@ -237,4 +238,10 @@ def _address(url: str) -> str:
 
 def _say(console: Console, text: str, style: str = "", *, copied: bool = False) -> None:
     """A sentence as it is: no markup is read out of it. What will be copied is not broken into lines."""
-    console.print(Text(text, style=style), soft_wrap=copied)
+    if copied:
+        console.print(Text(text, style=style), soft_wrap=True)
+        return
+    # A figure and its unit stay on one line.
+    bound = re.sub(r" (?=[%±=])|(?<=[±=]) ", "\N{NO-BREAK SPACE}", text)
+    lines = textwrap.wrap(bound, max(console.width, 20), break_long_words=False, break_on_hyphens=False)
+    console.print(Text("\n".join(lines).replace("\N{NO-BREAK SPACE}", " "), style=style))

@@ -13,8 +13,10 @@ from search.view import words
 
 ROWS = 10
 """Trials that are shown."""
-GAP = 2
-"""Blanks between two columns."""
+WIDE = 100
+"""Columns of a console from which there are two blanks between columns, not one."""
+NEEDED = 16
+"""Columns of a console that the recipe needs at least."""
 
 
 def winner_of(result: StudyResult) -> TrialSummary | None:
@@ -33,16 +35,24 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
     shown = result.ranking()[:ROWS]
     winner = winner_of(result)
     rows = [words.folded(trial.params) for trial in shown]
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
-    used = 0
-    for heading, cells in _figures(shown).items():
-        used += _width(heading, cells) + GAP
-        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
-    columns, left_out = _fitting(rows, console.width - used)
+    gap = 2 if console.width >= WIDE else 1
+    figures = _figures(shown, console.width - NEEDED, gap)
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
+    room = console.width
+    for heading, values in figures.items():
+        width = _width(heading, values)
+        room -= width + gap
+        table.add_column(
+            heading,
+            justify="left" if heading == "state" else "right",
+            min_width=width,
+            no_wrap=True,
+            vertical="bottom",
+        )
+    columns, left_out = _fitting(rows, room, gap)
     for name in columns:
-        table.add_column(_heading(name), no_wrap=True, overflow="ellipsis", vertical="bottom")
-    figures = list(zip(*_figures(shown).values(), strict=True))
-    for trial, figure, row in zip(shown, figures, rows, strict=True):
+        table.add_column(_heading(name), max_width=room, no_wrap=True, overflow="ellipsis", vertical="bottom")
+    for trial, figure, row in zip(shown, zip(*figures.values(), strict=True), rows, strict=True):
         best = winner is not None and trial.number == winner.number
         params = [Text(row.get(name, words.NONE)) for name in columns]
         table.add_row(*figure, *params, style="bold" if best else "dim" if trial.state == "FAIL" else "")
@@ -53,18 +63,21 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
         console.print(Text(f"The best {len(shown)} of {len(result.trials)} trials.", style="dim"))
 
 
-def _figures(trials: Sequence[TrialSummary]) -> dict[str, list[str]]:
-    """The columns that every study has."""
-    return {
+def _figures(trials: Sequence[TrialSummary], room: int, gap: int) -> dict[str, list[str]]:
+    """The columns that every study has; the last ones go where there is no room."""
+    columns = {
         "trial": [str(trial.number) for trial in trials],
         "state": [trial.state for trial in trials],
         "score": [words.score(trial.score) for trial in trials],
         "epochs": [str(trial.epochs) for trial in trials],
         "time": [words.clock(trial.seconds) for trial in trials],
     }
+    while len(columns) > 3 and sum(_width(*column) + gap for column in columns.items()) > room:
+        columns.popitem()
+    return columns
 
 
-def _fitting(rows: Sequence[dict[str, str]], room: int) -> tuple[list[str], list[str]]:
+def _fitting(rows: Sequence[dict[str, str]], room: int, gap: int) -> tuple[list[str], list[str]]:
     """Which parameters have room, and which of those that differ between the trials have none.
 
     The first one is always shown (and cut if it must be); one that is the same everywhere tells nothing.
@@ -78,7 +91,7 @@ def _fitting(rows: Sequence[dict[str, str]], room: int) -> tuple[list[str], list
         width = _width(_heading(name), cells[name])
         if not fitting or width <= room:
             fitting.append(name)
-            room -= width + GAP
+            room -= width + gap
     return fitting, [name for name in names if name not in fitting]
 
 

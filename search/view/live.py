@@ -50,7 +50,7 @@ class LiveView:
         self._drawn_at = -IDLE_PERIOD
 
     def __enter__(self) -> LiveView:
-        self._live.start()
+        never_raises(self._live.start)()
         self._thread = threading.Thread(target=self._run, name="live-view", daemon=True)
         self._thread.start()
         return self

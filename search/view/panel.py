@@ -5,12 +5,11 @@ from __future__ import annotations
 from rich.box import ROUNDED
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from search.view import words
-from search.view.progress import CONFIRM, SEARCH, Entry, Progress
+from search.view.progress import CONFIRM, ENDED, SEARCH, Entry, Progress
 
 STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "running": "cyan"}
 NARROW = 60
@@ -18,24 +17,27 @@ NARROW = 60
 AROUND = 12
 """Lines of a terminal that the table of running trials must leave to the rest of the panel."""
 MOST_ROWS = 10
+WIDEST = 120
+MARGIN = 4
+"""Columns left free at the right: the ``^C`` that a terminal echoes must not begin a line of its own."""
+SHORTEST_BAR = 8
 
 
 def draw(progress: Progress, now: float, width: int, height: int) -> Panel:
     """The panel for a terminal of `width` columns and `height` lines."""
+    width = min(width - MARGIN, WIDEST)
     parts: list[RenderableType] = []
     if progress.busy:
         parts.append(_busy(progress))
     if progress.spec is not None:
-        parts += [_bar(progress, now), _states(progress), _best(progress), _epochs(progress)]
+        parts += [_bar(progress, now, width), _states(progress), _best(progress), _epochs(progress)]
         running = progress.running()
         if running:
             rows = max(1, min(MOST_ROWS, height - AROUND))
             parts += [Text(), _table(running[:rows], progress, width)]
             if len(running) > rows:
                 parts.append(_line(f"and {len(running) - rows} more running", "dim"))
-    return Panel(
-        Group(*parts), title=_title(progress), title_align="left", box=ROUNDED, width=min(width, 120)
-    )
+    return Panel(Group(*parts), title=_title(progress), title_align="left", box=ROUNDED, width=width)
 
 
 def _line(text: str = "", style: str = "") -> Text:
@@ -60,21 +62,22 @@ def _busy(progress: Progress) -> Text:
     return _line(f"{text} …", "italic")
 
 
-def _bar(progress: Progress, now: float) -> Table:
+def _bar(progress: Progress, now: float, width: int) -> Text:
+    """Drawn by hand: rich's own bar has no background without colour."""
     done, total = progress.done(progress.phase), progress.total(progress.phase)
-    noun = "trial" if progress.phase == SEARCH else "confirmation"
+    noun = "trial" if progress.phase == SEARCH else "training"
     gone = now - progress.started if progress.started is not None else 0.0
     left = progress.seconds_left(now)
-    grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
-    grid.add_column(ratio=1)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, justify="right")
-    grid.add_row(
-        ProgressBar(total=max(total, 1), completed=min(done, total)),
-        f"{done}/{words.count(total, noun)}",
-        f"{words.clock(gone)} gone" + (f", ~{words.clock(left)} left" if left is not None else ""),
-    )
-    return grid
+    figures = f"{done}/{words.count(total, noun)}  {words.clock(gone)} gone"
+    if left is not None:
+        figures += f", ~{words.clock(left)} left"
+    line = _line()
+    room = width - len(figures) - 6  # the panel's border and margins, and two blanks
+    if room >= SHORTEST_BAR:
+        filled = room * min(done, total) // max(total, 1)
+        line.append("━" * filled, "green")
+        line.append("─" * (room - filled) + "  ", "dim")
+    return line.append(figures)
 
 
 def _states(progress: Progress) -> Text:
@@ -82,8 +85,10 @@ def _states(progress: Progress) -> Text:
     line = _line()
     counts = progress.counts(progress.phase)
     running = len(progress.running(progress.phase))
-    for state, amount in [*((state, counts.get(state, 0)) for state in STYLES if state != "running")]:
-        line.append(f"{state} {amount}  ", STYLES[state] if amount else "dim")
+    for state in ENDED:
+        amount = counts.get(state, 0)
+        if amount or progress.phase == SEARCH:
+            line.append(f"{state} {amount}  ", STYLES[state] if amount else "dim")
     line.append(f"running {running}", STYLES["running"] if running else "dim")
     beside = progress.running(CONFIRM)
     if progress.phase == SEARCH and beside:

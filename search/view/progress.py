@@ -33,7 +33,7 @@ def never_raises(method: Callable[P, object]) -> Callable[P, None]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(*args, **kwargs)
-        except Exception:
+        except (Exception, SystemExit):  # rich makes a SystemExit of a broken pipe
             logging.getLogger(__name__).debug("view: %s failed", method.__name__, exc_info=True)
 
     return guarded

@@ -12,7 +12,7 @@ NONE = "-"
 
 
 def number(value: object) -> str:
-    """A parameter's value: ``1.2e-3`` for small and large figures, ``0.35`` for others, words as they are."""
+    """A parameter's value with two digits: ``1.2e-3``, ``0.35``; whole numbers and words as they are."""
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, float):
@@ -20,7 +20,10 @@ def number(value: object) -> str:
     if not math.isfinite(value) or value == 0:
         return f"{value:g}"
     if 0.01 <= abs(value) < 10_000:
-        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        digits = 2
+        while abs(value) < 1 <= abs(float(f"{value:.{digits}g}")):  # a decay of 0.999 is not 1
+            digits += 1
+        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 

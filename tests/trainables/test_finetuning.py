@@ -96,7 +96,7 @@ def test_a_split_batch_gives_the_gradient_of_the_whole_one(fixed, material):
 
 def test_mixed_precision_stays_near_fp32(fixed, material):
     losses = {
-        precision: trained(FULL, fixed.model_copy(update={"precision": precision, "epochs": 1}), material)[1][
+        precision: trained(FULL, fixed.model_copy(update={"precision": precision, "epochs": 2}), material)[1][
             0
         ].metrics["train/loss"]
         for precision in ("fp32", "bf16", "fp16")

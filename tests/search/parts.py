@@ -1,0 +1,69 @@
+"""Data and trainables that studies of the tests name in their specs: real ones, small, some with faults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import small_dataset
+from trainables.builder import from_params
+from trainables.data import Dataset
+from trainables.protocol import Diverged, EpochRecord, State
+
+LOG = "FINETUNE_SEARCH_TEST_LOG"
+
+
+def quadrants(seed: int) -> Dataset:
+    """48 images of four classes; what `data: tests.search.parts:quadrants` gives."""
+    return small_dataset()
+
+
+class Logged:
+    """The real training, each trained epoch also written to a file: what was done twice stands there twice."""
+
+    def __init__(self, params: Any, fixed: Any, seed: int, material: Any) -> None:
+        self._inner = from_params(params, fixed, seed, material)
+        self._seed = seed
+        self._key = f"{seed} {sorted(params.items())}"
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        for record in self._inner.epochs():
+            with Path(os.environ[LOG]).open("a") as log:
+                log.write(f"{self._key} {record.epoch}\n")
+            yield record
+
+    def state_dict(self) -> State:
+        return self._inner.state_dict()
+
+    def load_state_dict(self, state: State) -> None:
+        self._inner.load_state_dict(state)
+
+
+class Faulty(Logged):
+    """As `Logged`, but recipes with much dropout break: above 0.4 they diverge, above 0.25 their code fails."""
+
+    def __init__(self, params: Any, fixed: Any, seed: int, material: Any) -> None:
+        super().__init__(params, fixed, seed, material)
+        self._dropout = params["dropout"]
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        for record in super().epochs():
+            if record.epoch == 2 and self._dropout > 0.4:
+                raise Diverged("loss", 2, 1, float("nan"))
+            if record.epoch == 2 and self._dropout > 0.25:
+                raise RuntimeError("a bug in the user's own code")
+            yield record
+
+
+class Deadly(Logged):
+    """As `Logged`, but the process of the second epoch kills itself once a trial, as the system would for memory."""
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        for record in super().epochs():
+            yield record
+            mark = Path(os.environ[LOG]).with_name(f"died-{self._seed}")
+            if record.epoch == 2 and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), 9)

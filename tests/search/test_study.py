@@ -1,0 +1,92 @@
+"""A study on the real Ray, Optuna and MLflow, small enough for every run of the tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from search.store.databases import open_storage
+from search.study import confirm_name
+from search.tracking.states import mlflow_states
+
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+
+
+def states_everywhere(study) -> tuple[Counter, Counter, Counter]:
+    """(state, number) as the ledger, MLflow and the user's table have them."""
+    ledger = optuna.load_study(study_name=study.spec.name, storage=open_storage(study.store))
+    in_ledger = Counter((trial.number, trial.state.name) for trial in ledger.trials)
+    in_mlflow: Counter = Counter()
+    for number, (status, state) in mlflow_states(study.store, study.spec.name).items():
+        assert STATUS[state] == status
+        in_mlflow[number, state] += 1
+    frame = study.result().dataframe()
+    in_table = Counter(zip(frame["number"], frame["state"], strict=True))
+    return in_ledger, in_mlflow, in_table
+
+
+def epochs_trained(tmp_path: Path) -> Counter:
+    return Counter((tmp_path / "epochs.log").read_text().splitlines())
+
+
+@pytest.mark.timeout(300)
+def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tmp_path):
+    study = small_study(
+        trials=16, finalists=2, finalist_seeds=2, trainable="tests.search.parts:Faulty", searcher="random", seed=3
+    )
+    result = study.run()
+    frame = result.dataframe()
+    assert list(frame.columns[:6]) == ["number", "state", "score", "epochs", "seconds", "reason"]
+    assert list(frame["number"]) == list(range(16))
+    counts = frame["state"].value_counts().to_dict()
+    assert set(counts) == {"COMPLETE", "PRUNED", "FAIL"}, counts
+
+    in_ledger, in_mlflow, in_table = states_everywhere(study)
+    assert in_ledger == in_mlflow == in_table
+
+    for trial in result.trials:
+        if trial.state == "FAIL":
+            diverged = trial.params["dropout"] > 0.4
+            assert ("diverged: loss was nan" if diverged else "a bug in the user's own code") in trial.reason
+            assert trial.epochs == 1
+        elif trial.state == "PRUNED":
+            assert "stopped by the scheduler at epoch" in trial.reason
+            assert 0 < trial.epochs < 9
+        else:
+            assert trial.epochs == 9
+            assert trial.params["dropout"] <= 0.25
+    assert frame["state"][0] == "COMPLETE"
+    assert result.trials[0].params == study.spec.search_space().baseline()
+
+    assert set(epochs_trained(tmp_path).values()) == {1}
+    assert result.answer is not None
+    assert len(result.answer.winner.val) == 2
+    assert result.best.state == "COMPLETE"
+    confirmations = optuna.load_study(study_name=confirm_name("small"), storage=open_storage(study.store))
+    assert {trial.state for trial in confirmations.trials} == {TrialState.COMPLETE}
+
+    # The same call again finds everything done: nothing runs, nothing changes.
+    again = study.run()
+    assert again.dataframe().equals(frame)
+    assert set(epochs_trained(tmp_path).values()) == {1}
+
+
+@pytest.mark.timeout(300)
+def test_a_dead_worker_costs_no_epoch_and_no_trial(small_study, tmp_path):
+    study = small_study(
+        trials=2, finalists=0, scheduler="none", epochs=4, trainable="tests.search.parts:Deadly", workers=2
+    )
+    result = study.run()
+    assert [trial.state for trial in result.trials] == ["COMPLETE", "COMPLETE"]
+    assert [trial.epochs for trial in result.trials] == [4, 4]
+    assert (tmp_path / f"died-{_seed(study, 0)}").exists()
+    assert set(epochs_trained(tmp_path).values()) == {1}
+
+
+def _seed(study, number: int) -> int:
+    ledger = optuna.load_study(study_name=study.spec.name, storage=open_storage(study.store))
+    return ledger.trials[number].user_attrs["seed"]

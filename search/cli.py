@@ -31,17 +31,23 @@ NameArgument = Annotated[str, typer.Argument(help="The study's name.", metavar="
 
 @app.command()
 def run(
-    study: Annotated[str, typer.Argument(help="A built-in study's name, or a YAML file.", metavar="[STUDY]")] = "digits",
+    study: Annotated[
+        str, typer.Argument(help="A built-in study's name, or a YAML file.", metavar="[STUDY]")
+    ] = "digits",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the study, or a parameter to fix or narrow."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the study, or a parameter to fix or narrow."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
     trials: Annotated[int | None, typer.Option(help="Trials of the search in all.")] = None,
     time: Annotated[float | None, typer.Option(help="Seconds after which no new trial begins.")] = None,
     data: Annotated[str | None, typer.Option(help="The data set.")] = None,
     model: Annotated[str | None, typer.Option(help="A built-in backbone, or a timm architecture.")] = None,
-    space: Annotated[str | None, typer.Option(help="A preset, a YAML file, or package.module:attribute.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="A preset, a YAML file, or package.module:attribute.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Full budget of a trial.")] = None,
     store: StoreOption = None,
 ) -> None:
@@ -50,7 +56,8 @@ def run(
 
     overrides: dict[str, Any] = dict(parse_setting(text) for text in settings or [])
     given = {
-        "name": name, "trials": trials, "time": time, "data": data, "model": model, "space": space, "epochs": epochs
+        "name": name, "trials": trials, "time": time, "data": data, "model": model, "space": space,
+        "epochs": epochs,
     }  # fmt: skip
     overrides |= {key: value for key, value in given.items() if value is not None}
 
@@ -115,10 +122,14 @@ def ui(
     prepare(where)
     command = [
         sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", where.mlflow_uri,
-        "--default-artifact-root", str(where.artifacts), "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--default-artifact-root", str(where.artifacts), "--host", "127.0.0.1", "--port", str(port),
+        "--workers", "1",
     ]  # fmt: skip
     typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # ten processes in place of three
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }  # ten processes in place of three
     server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         code = server.wait()

@@ -1,4 +1,4 @@
-"""Confirmation: the best recipes again with new seeds, selection on validation, one look at the test split."""
+"""Confirmation: the best recipes on new seeds, selection on validation, one look at the test split."""
 
 from __future__ import annotations
 

@@ -41,15 +41,21 @@ def check_space(space: SearchSpace, fixed: Fixed, material: Material) -> None:
             config = TrialConfig.from_params(params, fixed)
             if config.batch.size > images:
                 raise InvalidParams(
-                    f"`batch_size <= training images` must hold, but got {config.batch.size} with {images} images"
+                    f"`batch_size <= training images` must hold, but got {config.batch.size} with {images}"
                 )
-            key = (config.strategy.name, bool(config.regularisation.dropout), bool(config.regularisation.drop_path))
+            key = (
+                config.strategy.name,
+                bool(config.regularisation.dropout),
+                bool(config.regularisation.drop_path),
+            )
             if key not in seen:
                 model, strategy = network_and_strategy(config, material)
                 strategy.groups(model, config.strategy.lr)
                 seen.add(key)
         except InvalidParams as error:
-            raise InputError(f"{name or 'baseline'}: {error}" if name not in str(error) else str(error)) from None
+            raise InputError(
+                f"{name or 'baseline'}: {error}" if name not in str(error) else str(error)
+            ) from None
 
 
 def grace_epochs(space: SearchSpace, fixed: Fixed, material: Material) -> int:
@@ -75,7 +81,10 @@ def grace_epochs(space: SearchSpace, fixed: Fixed, material: Material) -> int:
 
 def _extremes(space: SearchSpace) -> Iterator[tuple[str, Params]]:
     """Each strategy's recipe with each of its numbers at its largest."""
-    for params in [space.baseline(), *(p for name, p in space.neighbours(space.baseline()) if name == "strategy")]:
+    for params in [
+        space.baseline(),
+        *(p for name, p in space.neighbours(space.baseline()) if name == "strategy"),
+    ]:
         raised = dict(params)
         for name, domain in space.leaves().items():
             if name in raised and hasattr(domain, "high"):

@@ -80,7 +80,9 @@ class Ledger:
     def trial(self, number: int) -> FrozenTrial:
         """One trial, as the storage has it now."""
         storage = self.study._storage  # the public way reads every trial to give one
-        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number))
+        return storage.get_trial(
+            storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        )
 
     def enqueue(self, params: Params, **attributes: Any) -> None:
         """Let a coming `ask` return `params`; the trial carries `attributes` from the start."""

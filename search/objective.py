@@ -64,7 +64,7 @@ class Objective:
         model: str = "glyphs",
         seed: int = 0,
         split_seed: int = 0,
-        store: Store | None | bool = None,
+        store: Store | bool | None = None,
         **settings: Any,
     ) -> None:
         from search.feasibility import check_space
@@ -193,4 +193,3 @@ def _fitting(space: SearchSpace, images: int) -> SearchSpace:
         return space
     changes: Mapping[str, object] = {"batch_size": {"low": min(batch.low, images), "high": images}}
     return space.narrow(changes)
-

@@ -51,7 +51,9 @@ def _row(name: str, study: optuna.Study) -> list[str]:
         sum(trial.state is state for trial in trials)
         for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
     ]
-    values = [trial.value for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
+    values = [
+        trial.value for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None
+    ]
     return [
         name,
         str(spec.get("data", "-")),
@@ -60,5 +62,3 @@ def _row(name: str, study: optuna.Study) -> list[str]:
         *map(str, states),
         f"{max(values):.4f}" if values else "-",
     ]
-
-

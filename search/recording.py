@@ -64,7 +64,8 @@ class Recording:
             "space.yaml": yaml.safe_dump(json.loads(json.dumps(self._space.to_dict())), sort_keys=False),
         }
         params = {key: str(value) for key, value in self._fixed.model_dump().items()} | {
-            key: str(getattr(spec, key)) for key in ("data", "space", "trials", "searcher", "scheduler", "eta", "seed")
+            key: str(getattr(spec, key))
+            for key in ("data", "space", "trials", "searcher", "scheduler", "eta", "seed")
         }
         for phase, projection in self._projections.items():
             projection.open_study(params=params, tags=tags, artifacts=artifacts)

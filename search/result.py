@@ -129,7 +129,7 @@ class StudyResult:
         return ranked[0]
 
     def ranking(self) -> list[TrialSummary]:
-        """Trials as a leaderboard has them: COMPLETE ones by score, then PRUNED by epochs and score, then the rest."""
+        """As a leaderboard has them: COMPLETE ones by score, PRUNED ones by epochs and score, the rest."""
         order = {"COMPLETE": 0, "PRUNED": 1, "RUNNING": 2, "FAIL": 3, "WAITING": 4}
         return sorted(
             self.trials,

@@ -66,7 +66,9 @@ class StudySpec(Fixed):
     @model_validator(mode="after")
     def _grace_is_an_epoch(self) -> StudySpec:
         if self.grace != "auto" and not 1 <= self.grace <= self.epochs:
-            raise ValueError(f"`1 <= grace <= epochs` must hold, but got grace={self.grace}, epochs={self.epochs}")
+            raise ValueError(
+                f"`1 <= grace <= epochs` must hold, but got grace={self.grace}, epochs={self.epochs}"
+            )
         return self
 
     def fixed(self) -> Fixed:
@@ -83,7 +85,16 @@ class StudySpec(Fixed):
 
 
 CHANGEABLE = frozenset(
-    {"description", "trials", "time", "finalists", "finalist_seeds", "workers", "cpus_per_trial", "gpus_per_trial"}
+    {
+        "description",
+        "trials",
+        "time",
+        "finalists",
+        "finalist_seeds",
+        "workers",
+        "cpus_per_trial",
+        "gpus_per_trial",
+    }
 )
 """What may differ when a study is continued: how much of it, and on what; not what it is."""
 
@@ -151,7 +162,11 @@ def _overridden(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str
             close = get_close_matches(name, known, n=1)
             raise InputError(
                 f"{key!r} is neither a setting of a study nor a parameter of its space"
-                + (f"; did you mean {close[0]!r}?" if close else f"; settings: {', '.join(StudySpec.model_fields)}")
+                + (
+                    f"; did you mean {close[0]!r}?"
+                    if close
+                    else f"; settings: {', '.join(StudySpec.model_fields)}"
+                )
             )
     if other_data and "name" not in overrides:
         settings["name"] = _name_for(settings, str(overrides["data"]))

@@ -134,7 +134,8 @@ class Study:
         """
         space = self.spec.search_space()
         ledger, confirm_ledger = (
-            Ledger(find_study(self.store, name), space) for name in (self.spec.name, confirm_name(self.spec.name))
+            Ledger(find_study(self.store, name), space)
+            for name in (self.spec.name, confirm_name(self.spec.name))
         )
         confirmation = Confirmation(
             ledger,
@@ -188,7 +189,11 @@ class Study:
 
     def _ledger_study(self, name: str) -> optuna.Study:
         storage = open_storage(self.store)
-        past = sum(summary.n_trials for summary in optuna.get_all_study_summaries(storage) if summary.study_name == name)
+        past = sum(
+            summary.n_trials
+            for summary in optuna.get_all_study_summaries(storage)
+            if summary.study_name == name
+        )
         # Another seed after each restart: the same one would propose the same recipes again.
         sampler = make_sampler(self.spec.searcher, derive_seed(self.spec.seed, "sampler", past))
         return make_study(storage, name, sampler)
@@ -210,7 +215,8 @@ class Study:
         name = self.spec.name
         if written[DIGEST] != space.digest():
             raise InputError(
-                f"study {name!r} exists with another space; continue it with the same space, or choose another --name"
+                f"study {name!r} exists with another space; continue it with the same space, "
+                "or choose another --name"
             )
         now = json.loads(self.spec.model_dump_json())
         for key, value in now.items():

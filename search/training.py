@@ -44,12 +44,15 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
     try:
         for record in trainable.epochs():
             figures = "  ".join(
-                f"{name} {record.metrics[name]:.4f}" for name in ("train/loss", "val/loss", "val/accuracy", "lr")
+                f"{name} {record.metrics[name]:.4f}"
+                for name in ("train/loss", "val/loss", "val/accuracy", "lr")
             )
             console.print(f"epoch {record.epoch:3d}/{recipe.settings.epochs}  {figures}", markup=False)
     except Diverged as error:
         raise InputError(f"{path.name}: {error}; a smaller learning rate may help") from None
-    console.print(f"best validation score {trainable.best_score:.4f} at epoch {trainable.best_epoch}", markup=False)
+    console.print(
+        f"best validation score {trainable.best_score:.4f} at epoch {trainable.best_epoch}", markup=False
+    )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         save_file({name: tensor.contiguous() for name, tensor in trainable.best_weights.items()}, out)

@@ -10,11 +10,11 @@ class InputError(ValueError):
     """Something that was typed or written down cannot be used; the sentence says what would be right."""
 
 
-class InvalidParams(InputError):  # noqa: N818 - the contract's name
+class InvalidParams(InputError):
     """Parameters that a space does not hold: names the parameter, the law, the value."""
 
 
-class InvalidSpace(InputError):  # noqa: N818 - likewise
+class InvalidSpace(InputError):
     """A space, or a change to one, that breaks a law."""
 
 

@@ -53,7 +53,7 @@ class Diverged(ArithmeticError):
 
 @runtime_checkable
 class Trainable(Protocol):
-    """One trial's work. The AMP loop (`trainables.finetuning.FineTuning`) is one; a user's own job may be another.
+    """One trial's work: the AMP loop (`trainables.finetuning.FineTuning`), or a user's own job.
 
     A trainable that is built again from the same parameters and given a saved state must go on
     with the same numbers as if it had never stopped: what was killed is resumed that way.

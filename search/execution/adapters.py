@@ -73,9 +73,7 @@ class Bridge:
     def _judge(self, config: dict[str, Any], result: dict[str, Any]) -> Decision:
         phase, number = config["phase"], config["number"]
         if "failure" in result:
-            self._program.on_failure(
-                phase, number, result["failure"], diverged=bool(result.get("diverged"))
-            )
+            self._program.on_failure(phase, number, result["failure"], diverged=bool(result.get("diverged")))
             return Decision.STOP
         return self._program.on_record(phase, number, EpochRecord.from_dict(result["record"]))
 
@@ -92,7 +90,7 @@ class Bridge:
             return otherwise
 
 
-class RaySearcher(Searcher):  # type: ignore[misc]
+class RaySearcher(Searcher):
     """Ray asks for trials; the program answers. Ray saves no state of it: the ledger has it all."""
 
     def __init__(self, bridge: Bridge) -> None:
@@ -119,7 +117,7 @@ class RaySearcher(Searcher):  # type: ignore[misc]
         """Nothing to save."""
 
 
-class RayScheduler(FIFOScheduler):  # type: ignore[misc]
+class RayScheduler(FIFOScheduler):
     """Ray brings results; the program decides."""
 
     def __init__(self, bridge: Bridge) -> None:
@@ -131,7 +129,7 @@ class RayScheduler(FIFOScheduler):  # type: ignore[misc]
         return self._bridge.result(trial.config, _unflatten(result))
 
 
-class RayCallback(Callback):  # type: ignore[misc]
+class RayCallback(Callback):
     """Ray tells of workers that died for good."""
 
     def __init__(self, bridge: Bridge) -> None:
@@ -143,7 +141,7 @@ class RayCallback(Callback):  # type: ignore[misc]
 
 
 def _unflatten(result: dict[str, Any]) -> dict[str, Any]:
-    """Ray flattens nested results with slashes, our metric names among them; put the record together again."""
+    """Ray flattens nested results with slashes, which our metrics' names have too; undo it."""
     if "failure" in result:
         return result
     prefix = "record/metrics/"

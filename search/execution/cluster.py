@@ -20,7 +20,7 @@ QUIET = {
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "TUNE_WARN_THRESHOLD_S": "60",
 }
-"""No usage reports, no CSV/JSON/TensorBoard files, no snapshots that nobody reads, no working folder changed."""
+"""No usage reports, no CSV, JSON or TensorBoard files, no snapshots that nobody reads, no other folder."""
 
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": "4294967296",

@@ -101,7 +101,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _stopping_by_signal(bridge: Bridge) -> Iterator[None]:
-    """Once: stop after the current epochs. Twice: at once. Ray must not catch them: it would end `fit` as if done."""
+    """Once: stop after the current epochs. Twice: at once. Ray's own handler would end `fit` as if done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

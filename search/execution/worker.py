@@ -17,7 +17,6 @@ from trainables.config import Fixed
 from trainables.protocol import Diverged, EpochRecord, Trainable
 
 
-
 @dataclass(frozen=True)
 class Shared:
     """What all trials have in common; Ray's object store holds it once a node.
@@ -36,7 +35,7 @@ class Shared:
     threads: int
 
 
-class Worker(ray.tune.Trainable):  # type: ignore[misc]
+class Worker(ray.tune.Trainable):
     """Runs the trials that Ray gives it, one after the other, an epoch a step.
 
     Checkpoints are the project's own, keyed by the trial's number: whoever is given the trial next

@@ -33,17 +33,17 @@ class KeepAway(BaseSampler):
     def __init__(self, sampler: BaseSampler) -> None:
         self._sampler = sampler
 
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The inner sampler's, over the shown trials."""
-        return self._sampler.infer_relative_search_space(_shown(study), trial)
+        space: dict[str, BaseDistribution] = self._sampler.infer_relative_search_space(_shown(study), trial)
+        return space
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The inner sampler's, over the shown trials."""
-        return self._sampler.sample_relative(_shown(study), trial, search_space)
+        sample: dict[str, Any] = self._sampler.sample_relative(_shown(study), trial, search_space)
+        return sample
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

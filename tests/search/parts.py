@@ -21,7 +21,7 @@ def quadrants(seed: int) -> Dataset:
 
 
 class Logged:
-    """The real training, each trained epoch also written to a file: what was done twice stands there twice."""
+    """The real training, each epoch also written to a file: what was done twice stands there twice."""
 
     def __init__(self, params: Any, fixed: Any, seed: int, material: Any) -> None:
         self._inner = from_params(params, fixed, seed, material)
@@ -42,7 +42,7 @@ class Logged:
 
 
 class Faulty(Logged):
-    """As `Logged`, but recipes with much dropout break: above 0.4 they diverge, above 0.25 their code fails."""
+    """As `Logged`, but with much dropout recipes break: above 0.4 they diverge, above 0.25 code fails."""
 
     def __init__(self, params: Any, fixed: Any, seed: int, material: Any) -> None:
         super().__init__(params, fixed, seed, material)
@@ -58,7 +58,7 @@ class Faulty(Logged):
 
 
 class Deadly(Logged):
-    """As `Logged`, but the process of the second epoch kills itself once a trial, as the system would for memory."""
+    """As `Logged`, but once a trial its process is killed after the second epoch, as for memory."""
 
     def epochs(self) -> Iterator[EpochRecord]:
         for record in super().epochs():

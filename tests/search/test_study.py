@@ -36,7 +36,12 @@ def epochs_trained(tmp_path: Path) -> Counter:
 @pytest.mark.timeout(300)
 def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tmp_path):
     study = small_study(
-        trials=16, finalists=2, finalist_seeds=2, trainable="tests.search.parts:Faulty", searcher="random", seed=3
+        trials=16,
+        finalists=2,
+        finalist_seeds=2,
+        trainable="tests.search.parts:Faulty",
+        searcher="random",
+        seed=3,
     )
     result = study.run()
     frame = result.dataframe()

@@ -129,7 +129,9 @@ def test_frozen_weights_do_not_move_and_learning_ones_do(fixed, material):
     trainable = from_params(RECIPES["probe"], fixed, 0, material)
     before = {key: value.clone() for key, value in trainable.model.state_dict().items()}
     next(trainable.epochs())
-    moved = {key for key, value in trainable.model.state_dict().items() if not torch.equal(value, before[key])}
+    moved = {
+        key for key, value in trainable.model.state_dict().items() if not torch.equal(value, before[key])
+    }
     assert moved == {"fc.weight", "fc.bias"}
 
 

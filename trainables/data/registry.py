@@ -29,7 +29,8 @@ def load_dataset(name: str, seed: int = 0) -> Dataset:
         close = get_close_matches(name, BUILT_IN, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise InputError(
-            f"data must be one of {', '.join(BUILT_IN)} or a 'package.module:function', but got {name!r}{hint}"
+            f"data must be one of {', '.join(BUILT_IN)} or a 'package.module:function', "
+            f"but got {name!r}{hint}"
         )
     module, _, attribute = place.partition(":")
     try:

@@ -97,7 +97,8 @@ def load_weights(
     if isinstance(pretrained, str):
         return _from_file(Path(pretrained).expanduser())
     if backbone.name == glyphs.NAME:
-        return load_file(glyphs.ensure_weights(progress))
+        made: Weights = load_file(glyphs.ensure_weights(progress))
+        return made
     try:
         model = timm.create_model(backbone.architecture, pretrained=True, **backbone.arguments)
     except (OSError, RuntimeError, ValueError) as error:
@@ -113,11 +114,14 @@ def _from_file(path: Path) -> Weights:
         raise InputError(f"pretrained must be true, false or a file of weights, but there is no file {path}")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            weights: Weights = load_file(path)
+            return weights
         state = torch.load(path, map_location="cpu", weights_only=True)  # never runs code from the file
     except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, _unpickling()) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"pretrained={os.fspath(path)} is not a readable file of weights: {reason}") from None
+        raise InputError(
+            f"pretrained={os.fspath(path)} is not a readable file of weights: {reason}"
+        ) from None
     for key in ("state_dict", "model", "state_dict_ema"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 from filelock import FileLock
 
+from spaces import Value
+
 if TYPE_CHECKING:
     from trainables.material import Material
 
@@ -23,7 +25,7 @@ MEAN, STD = 0.2486, 0.2869
 PER_FONT = 20
 EPOCHS = 4
 SEED = 0
-RECIPE = {
+RECIPE: dict[str, Value] = {
     "batch_size": 128,
     "weight_decay": 0.05,
     "label_smoothing": 0.1,

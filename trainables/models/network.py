@@ -44,10 +44,12 @@ def make_network(
         if wrong is None:
             raise
         asked = {"drop_rate": "dropout", "drop_path_rate": "drop_path"}.get(wrong, wrong)
-        raise InputError(f"model {backbone.name!r} cannot take {asked!r}: fix it to 0 or leave it out") from None
+        raise InputError(
+            f"model {backbone.name!r} cannot take {asked!r}: fix it to 0 or leave it out"
+        ) from None
     if weights is not None:
         _load(model, backbone, weights)
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return model.to(memory_format=torch.channels_last)
 
 
 def _load(model: nn.Module, backbone: Backbone, weights: Weights) -> None:
@@ -74,7 +76,7 @@ def _load(model: nn.Module, backbone: Backbone, weights: Weights) -> None:
 
 
 def _adapt_channels(source: Tensor, target: Tensor) -> Tensor:
-    """A first convolution for other channels: the mean over the old ones, so that activations keep their size."""
+    """A first convolution for other channels: the mean of the old ones, scaled to keep activations."""
     same_but_channels = (
         source.ndim == 4
         and source.shape[0] == target.shape[0]

@@ -72,7 +72,7 @@ def grouped(
         rates: Group name → learning rate.
     """
     rate = rates if callable(rates) else rates.__getitem__
-    spared = getattr(model, "no_weight_decay", lambda: frozenset())()
+    spared: set[str] = set(getattr(model, "no_weight_decay", set)())
     members: defaultdict[tuple[str, bool], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

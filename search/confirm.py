@@ -78,16 +78,20 @@ class Confirmation:
         Args:
             evaluate: Measures on the test split; none leaves it closed.
         """
-        finalists = [self._confirmed(_label(trial, self._baseline), trial) for trial in self._chosen()]
+        finalists = [self._confirmed(_label(trial, self._baseline), trial, self._seeds) for trial in self._chosen()]
         complete = sorted((one for one in finalists if one.val), key=lambda one: -fmean(one.val))
         if not complete:
             return None
         winner = complete[0]
-        baseline = self._confirmed(BASELINE, None)
         if evaluate is not None:
             self._open_test([winner.label, BASELINE], evaluate)
-            winner = self._confirmed(winner.label, self._search.trial(winner.number))
-            baseline = self._confirmed(BASELINE, None)
+        common = [
+            seed
+            for seed in self._seeds
+            if all(seed in self._trainings(label) for label in (winner.label, BASELINE))
+        ]  # a pair whose one side failed is no pair
+        winner = self._confirmed(winner.label, self._search.trial(winner.number), common or self._seeds)
+        baseline = self._confirmed(BASELINE, None, common)
         best = float(finished(self._search.trials())[0].value or 0.0)
         return Answer(
             winner=winner,
@@ -97,17 +101,19 @@ class Confirmation:
             openings=self.ledger.study.user_attrs.get(OPENINGS, []),
         )
 
-    def _trainings(self, label: str) -> list[FrozenTrial]:
-        return [
-            trial
+    def _trainings(self, label: str) -> dict[int, FrozenTrial]:
+        """Seed → the COMPLETE training of `label` with it."""
+        return {
+            trial.user_attrs["seed"]: trial
             for trial in self.ledger.trials()
             if trial.state is TrialState.COMPLETE
             and trial.user_attrs.get("candidate") == label
             and trial.user_attrs.get("seed") in self._seeds
-        ]
+        }
 
-    def _confirmed(self, label: str, trial: FrozenTrial | None) -> Confirmed:
-        trainings = self._trainings(label)
+    def _confirmed(self, label: str, trial: FrozenTrial | None, seeds: Sequence[int]) -> Confirmed:
+        done = self._trainings(label)
+        trainings = [done[seed] for seed in seeds if seed in done]
         measured: dict[str, Any] = self.ledger.study.user_attrs.get(TEST, {})
         return Confirmed(
             label=label,
@@ -120,7 +126,7 @@ class Confirmation:
     def _open_test(self, labels: Sequence[str], evaluate: Evaluate) -> None:
         study = self.ledger.study
         measured: dict[str, float] = dict(study.user_attrs.get(TEST, {}))
-        unseen = [t for label in labels for t in self._trainings(label) if str(t.number) not in measured]
+        unseen = [t for label in labels for t in self._trainings(label).values() if str(t.number) not in measured]
         if not unseen:
             return
         openings = [*study.user_attrs.get(OPENINGS, []), datetime.now(UTC).isoformat(timespec="seconds")]

@@ -44,6 +44,19 @@ for _tag, _pattern, _first in (
     )
 
 
+class _Dumper(yaml.SafeDumper):
+    """Safe YAML that quotes each word which YAML 1.2 or YAML 1.1 would read as something else."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [
+        *_Loader.yaml_implicit_resolvers.get(first, []),
+        *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+    ]
+    for first in {*_Loader.yaml_implicit_resolvers, *yaml.SafeDumper.yaml_implicit_resolvers}
+}
+
+
 @dataclass(frozen=True)
 class Document:
     """A YAML document.
@@ -126,6 +139,15 @@ def _problem(error: yaml.YAMLError) -> str:
         return f"character number {error.position + 1} cannot be printed"
     context, problem = getattr(error, "context", None), getattr(error, "problem", None)
     return " ".join(f"{context or ''} {problem or ''}".split()) or "it is not"
+
+
+def write_document(data: object) -> str:
+    """Plain `data` as YAML that `read_document` reads back unchanged, keys in their order.
+
+    `yaml.safe_dump` leaves a word such as ``1e5`` without quotes, and then it comes back as a number.
+    """
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False)
+    return text
 
 
 def parse_value(text: str, source: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a sampler is asked for: frozen values, their bounds inclusive, their laws checked when they are made."""
+"""What a sampler is asked for: frozen values, bounds inclusive, their laws checked when they are made."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from urllib.parse import urlsplit
@@ -15,57 +14,12 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.text import Text
 
+from search.comparison import compare
 from search.result import Answer, Confirmed, StudyResult, TrialSummary
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.view import words
 from search.view.leaderboard import print_leaderboard, winner_of
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Winner against baseline.
-
-    Args:
-        difference: Of the means, winner minus baseline.
-        error: Its standard error; none where a single seed leaves nothing to estimate it from.
-        seeds: Of each, winner first.
-        paired: Each seed of one was set against the same seed of the other.
-    """
-
-    difference: float
-    error: float | None
-    seeds: tuple[int, int]
-    paired: bool
-
-    @property
-    def verdict(self) -> str:
-        """``above``, ``below`` or ``too close to tell`` (nearer to zero than twice the standard error)."""
-        if self.error is None or self.difference == 0 or abs(self.difference) < 2 * self.error:
-            return "too close to tell"
-        return "above" if self.difference > 0 else "below"
-
-
-def compare(winner: Sequence[float], baseline: Sequence[float]) -> Comparison | None:
-    """Set two recipes' results against each other, by seed order where both have as many.
-
-    Returns:
-        None where one has no results. Where the numbers of seeds differ (a training failed) the
-        differences cannot be paired, and the error is that of two independent means.
-    """
-    if not winner or not baseline:
-        return None
-    seeds = (len(winner), len(baseline))
-    if seeds[0] == seeds[1]:
-        differences = [ours - theirs for ours, theirs in zip(winner, baseline, strict=True)]
-        error = stdev(differences) / len(differences) ** 0.5 if len(differences) > 1 else None
-        return Comparison(fmean(differences), error, seeds, paired=True)
-    variances = [
-        stdev(values) ** 2 / len(values) if len(values) > 1 else None for values in (winner, baseline)
-    ]
-    known = [variance for variance in variances if variance is not None]
-    independent = sum(known) ** 0.5 if len(known) == 2 else None
-    return Comparison(fmean(winner) - fmean(baseline), independent, seeds, paired=False)
 
 
 def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: Console) -> None:
@@ -153,21 +107,20 @@ def _against_baseline(answer: Answer, what: str, tested: bool) -> list[str]:
         return ["There is nothing to compare it with: no training of the baseline is COMPLETE."]
     baseline = f"The baseline's, trained the same way, is {_spread(values, tested)}."
     difference = _difference(compared.difference, tested)
-    ours, theirs = compared.seeds
-    how = f"paired by seed, n = {ours}" if compared.paired else f"not paired: {ours} seeds against {theirs}"
-    if compared.error is None:
+    how = f"paired by seed, n = {compared.seeds}"
+    if compared.margin is None:
         return [
             baseline,
             f"The difference is {difference} ({how}). With a single seed this is too close to tell: "
             "nothing says how much of it is chance.",
         ]
-    error = _difference(compared.error, tested, signed=False)
+    margin = _difference(compared.margin, tested, signed=False)
     verdict = {
         "above": "The winner is above the baseline.",
         "below": "The winner is below the baseline: take the baseline.",
-        "too close to tell": "That is too close to tell: it is within twice its standard error.",
+        "too close to tell": f"That is too close to tell at {compared.seeds} seeds: the interval contains zero.",
     }[compared.verdict]
-    return [baseline, f"The difference is {difference}, standard error {error} ({how}). {verdict}"]
+    return [baseline, f"The difference is {difference} ± {margin} (95 % interval, {how}). {verdict}"]
 
 
 def _optimism(answer: Answer, result: StudyResult) -> str:

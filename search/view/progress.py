@@ -153,10 +153,15 @@ class Progress:
         return Counter(entry.state for entry in self._entries[phase].values())
 
     def running(self, phase: str | None = None) -> list[Entry]:
-        """Trials that a worker has now, by number; of both phases if none is named."""
-        phases = (SEARCH, CONFIRM) if phase is None else (phase,)
-        live = [entry for name in phases for entry in self._entries[name].values() if entry.live]
-        return sorted(live, key=lambda entry: (entry.label != "", entry.number))
+        """Trials that a worker has now, by number; of both phases if none is named.
+
+        One more than there are workers is always drawn, so that no worker waits for it: it is not shown
+        before its turn.
+        """
+        live = [(name, entry) for name in (SEARCH, CONFIRM) for entry in self._entries[name].values() if entry.live]
+        live.sort(key=lambda named: (named[1].last is None, named[0] == CONFIRM, named[1].number))
+        shown = [entry for name, entry in live[: self.workers or None] if phase in {None, name}]
+        return sorted(shown, key=lambda entry: (entry.label != "", entry.number))
 
     def done(self, phase: str = SEARCH) -> int:
         """Trials with a final state."""

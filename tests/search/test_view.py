@@ -18,7 +18,7 @@ from search.result import Answer, Confirmed, StudyResult, summarise
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.view import words
-from search.view.answer import compare, render_answer
+from search.view.answer import render_answer
 from search.view.lines import LineView
 from search.view.live import LiveView, make_view
 from search.view.panel import draw
@@ -525,39 +525,6 @@ def test_a_view_for_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- the answer ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("winner", "baseline", "verdict"),
-    [
-        ([0.97, 0.98, 0.975], [0.95, 0.955, 0.952], "above"),
-        ([0.95, 0.955, 0.952], [0.97, 0.98, 0.975], "below"),
-        ([0.97, 0.95, 0.96], [0.95, 0.96, 0.96], "too close to tell"),
-        ([0.9, 0.9], [0.9, 0.9], "too close to tell"),
-        ([0.99], [0.5], "too close to tell"),
-    ],
-)
-def test_the_three_verdicts(winner: list[float], baseline: list[float], verdict: str) -> None:
-    compared = compare(winner, baseline)
-    assert compared is not None
-    assert compared.verdict == verdict
-
-
-def test_pairing_takes_out_what_the_seeds_have_in_common() -> None:
-    baseline = [0.90, 0.80, 0.70, 0.60]
-    winner = [0.91, 0.812, 0.709, 0.611]
-    paired = compare(winner, baseline)
-    assert paired.paired
-    assert paired.verdict == "above"
-    assert paired.difference == pytest.approx(0.0105)
-    differences = [0.01, 0.012, 0.009, 0.011]
-    mean = sum(differences) / 4
-    variance = sum((value - mean) ** 2 for value in differences) / 3
-    assert paired.error == pytest.approx((variance / 4) ** 0.5)
-    unpaired = compare(winner[:3], baseline)
-    assert not unpaired.paired
-    assert unpaired.error > 0.05
-    assert compare([], baseline) is None
-
-
 def shown(
     result: StudyResult, width: int = 100, spec: StudySpec | None = None, store: Store | None = None
 ) -> str:
@@ -600,7 +567,7 @@ def test_the_answer_in_sentences() -> None:
         "96.9 % to 97.7 %)." in text
     )
     assert "The baseline's, trained the same way, is 95.1 % ± 0.2 %" in text
-    assert "The difference is +2.20 points, standard error 0.35 points (paired by seed, n = 3)." in text
+    assert "The difference is +2.20 points ± 1.49 points (95 % interval, paired by seed, n = 3)." in text
     assert "The winner is above the baseline." in text
     assert (
         "The search's best score was 0.978; on new seeds its winner reaches 0.955 on average, so the search "

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces import InputError
-from spaces.document import parse_value, read_document
+from spaces.document import parse_value, read_document, write_document
 
 PLAIN = st.recursive(
     st.none()
@@ -28,7 +28,7 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
 
 @given(PLAIN)
 def test_plain_data_comes_back(data):
-    assert read_document(yaml.safe_dump(data)).data == data
+    assert read_document(write_document(data)).data == data
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,15 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
     read = parse_value(text, "--set x")
     assert read == value
     assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    "word", ["0E0", "1e5", "0o7", "yes", "true", "null", "", "1:30", "2026-11-21", "=", "é: #"]
+)
+def test_a_word_that_looks_like_something_else_stays_a_word(word):
+    data = {"option": word, "number": 1e-5, "both": [word, True, None]}
+    assert read_document(write_document(data)).data == data
+    assert yaml.safe_load(write_document({"option": word})) == {"option": word}
 
 
 def test_every_entry_knows_its_line():

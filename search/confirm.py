@@ -78,7 +78,9 @@ class Confirmation:
         Args:
             evaluate: Measures on the test split; none leaves it closed.
         """
-        finalists = [self._confirmed(_label(trial, self._baseline), trial, self._seeds) for trial in self._chosen()]
+        finalists = [
+            self._confirmed(_label(trial, self._baseline), trial, self._seeds) for trial in self._chosen()
+        ]
         complete = sorted((one for one in finalists if one.val), key=lambda one: -fmean(one.val))
         if not complete:
             return None
@@ -126,7 +128,9 @@ class Confirmation:
     def _open_test(self, labels: Sequence[str], evaluate: Evaluate) -> None:
         study = self.ledger.study
         measured: dict[str, float] = dict(study.user_attrs.get(TEST, {}))
-        unseen = [t for label in labels for t in self._trainings(label).values() if str(t.number) not in measured]
+        unseen = [
+            t for label in labels for t in self._trainings(label).values() if str(t.number) not in measured
+        ]
         if not unseen:
             return
         openings = [*study.user_attrs.get(OPENINGS, []), datetime.now(UTC).isoformat(timespec="seconds")]

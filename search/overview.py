@@ -8,9 +8,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from search.register import SPEC, find_study, study_names
 from search.spec import StudySpec
 from search.store.layout import Store
-from search.study import SPEC, Study, find_study, study_names
+from search.study import Study
 from spaces import InputError
 
 

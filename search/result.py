@@ -106,6 +106,7 @@ class StudyResult:
         trials: All trials of the search, by number.
         answer: The confirmation's answer, where there is one.
         epochs: Full budget of a trial.
+        parameters: Names of the parameters that the study's space has, in its order.
     """
 
     name: str

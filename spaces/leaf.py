@@ -76,7 +76,11 @@ class Float:
         )
 
     def check(self, name: str, value: object) -> None:
-        """Raise InvalidParams unless `value` is contained."""
+        """Whether `value` is contained; the sentence calls it `name`.
+
+        Raises:
+            InvalidParams: It is not.
+        """
         if not self.contains(value):
             raise InvalidParams(f"`{name}` must be {self._law()}, but got {shown(value)}")
 
@@ -157,7 +161,11 @@ class Int:
         )
 
     def check(self, name: str, value: object) -> None:
-        """Raise InvalidParams unless `value` is contained."""
+        """Whether `value` is contained; the sentence calls it `name`.
+
+        Raises:
+            InvalidParams: It is not.
+        """
         if not self.contains(value):
             raise InvalidParams(f"`{name}` must be {self._law()}, but got {shown(value)}")
 
@@ -223,7 +231,11 @@ class Choice:
         return self.options[0] if self.default is None else self.default
 
     def check(self, name: str, value: object) -> None:
-        """Raise InvalidParams unless `value` is an option."""
+        """Whether `value` is an option; the sentence calls it `name`.
+
+        Raises:
+            InvalidParams: It is not; the closest option is named.
+        """
         if not self.contains(value):
             hint = did_you_mean(value, self.options)
             raise InvalidParams(f"`{name}` must be {self._law()}, but got {shown(value)}{hint}")

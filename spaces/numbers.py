@@ -30,14 +30,22 @@ def is_finite(value: object) -> TypeGuard[float]:
 
 
 def finite(field: str, value: object) -> float:
-    """`value` as a float; InvalidSpace unless it is a finite number."""
+    """`value` as a float; the sentence calls it `field`.
+
+    Raises:
+        InvalidSpace: It is no finite number.
+    """
     if not is_finite(value):
         raise InvalidSpace(f"`{field}` must be a finite number, but got {shown(value)}")
     return float(value)
 
 
 def whole(field: str, value: object) -> None:
-    """InvalidSpace unless `value` is an int that a float can hold exactly."""
+    """Whether `value`, called `field`, is an int that a float can hold exactly.
+
+    Raises:
+        InvalidSpace: It is not.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidSpace(f"`{field}` must be a whole number, but got {shown(value)}")
     if abs(value) > LARGEST_INT:
@@ -45,7 +53,11 @@ def whole(field: str, value: object) -> None:
 
 
 def check_range(low: float, high: float, log: object) -> None:
-    """InvalidSpace unless ``low <= high``, both above 0 on a log scale, and not absurdly far apart."""
+    """Whether ``low <= high``, both above 0 on a log scale, and not absurdly far apart.
+
+    Raises:
+        InvalidSpace: One of these laws does not hold.
+    """
     if not isinstance(log, bool):
         raise InvalidSpace(f"`log` must be true or false, but got {shown(log)}")
     if low > high:
@@ -57,7 +69,11 @@ def check_range(low: float, high: float, log: object) -> None:
 
 
 def check_float_grid(low: float, high: float, log: bool, step: float) -> None:
-    """InvalidSpace unless `step` is above 0, divides the range, and the scale is linear."""
+    """Whether `step` is above 0, divides the range, and the scale is linear.
+
+    Raises:
+        InvalidSpace: One of these laws does not hold.
+    """
     if log:
         raise InvalidSpace(f"`step` must not be given where `log` is true, but got step={step!r}")
     if step <= 0:
@@ -71,7 +87,11 @@ def check_float_grid(low: float, high: float, log: bool, step: float) -> None:
 
 
 def check_int_grid(low: int, high: int, log: bool, step: int) -> None:
-    """InvalidSpace unless `step` is at least 1, divides the range, and is 1 on a log scale."""
+    """Whether `step` is at least 1, divides the range, and is 1 on a log scale.
+
+    Raises:
+        InvalidSpace: One of these laws does not hold.
+    """
     if step < 1:
         raise InvalidSpace(f"`step >= 1` must hold, but got step={step}")
     if log and step != 1:

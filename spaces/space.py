@@ -18,7 +18,11 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def check_name(name: object) -> None:
-    """InvalidSpace unless `name` can be a parameter's or a branch's."""
+    """Whether `name` can be a parameter's or a branch's.
+
+    Raises:
+        InvalidSpace: It cannot; the pattern is named.
+    """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidSpace(f"a name must match {NAME.pattern}, but got {shown(name)}")
 

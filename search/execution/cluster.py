@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from dataclasses import dataclass
+from pathlib import Path
+
+from search.errors import StudyError
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -30,6 +32,11 @@ ALLOCATOR = {
 """glibc otherwise gives each large tensor back to the system and faults it in again at the next step."""
 
 
+PRELOAD = ["trainables.builder", "search.execution.worker"]
+"""What a trial imports. Ray starts a process for each core at once, and each imports these before it is
+asked for anything; the actors of the trials are then put into those processes."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """What a study may use.
@@ -45,17 +52,23 @@ class Resources:
     gpus_per_trial: float
 
 
-def find_resources(workers: int | None, cpus_per_trial: int, gpus_per_trial: float | None) -> Resources:
-    """What there is on this machine, where the spec does not say.
+def find_resources(
+    workers: int | None, cpus_per_trial: int, gpus_per_trial: float | None, gpus: int
+) -> Resources:
+    """What a study uses, where its spec does not say: with GPUs a whole one a trial, without a core.
 
-    With GPUs and nothing said, a trial gets a whole one. Without, a trial gets a core.
+    Args:
+        workers: Trials at a time; none takes what there is room for.
+        cpus_per_trial: Cores of one trial.
+        gpus_per_trial: Share of a GPU of one trial; none takes a whole one.
+        gpus: GPUs of this machine that the study may use.
     """
-    gpus = count_gpus()
-    share = gpus_per_trial if gpus_per_trial is not None else float(min(gpus, 1))
+    share = float(min(gpus, 1)) if gpus_per_trial is None else gpus_per_trial if gpus else 0.0
     if workers is None:
-        cores = max(1, available_cores() // cpus_per_trial)
-        workers = min(cores, int(gpus / share + 1e-9)) if share and gpus else cores
-    return Resources(max(1, workers), cpus_per_trial, share if gpus else 0.0)
+        workers = available_cores() // cpus_per_trial
+        if share:
+            workers = min(workers, int(gpus / share + 1e-9))
+    return Resources(max(1, workers), cpus_per_trial, share)
 
 
 def available_cores() -> int:
@@ -63,40 +76,87 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def count_gpus() -> int:
-    """CUDA devices that torch sees."""
-    import torch
+def visible_gpus() -> int:
+    """NVIDIA devices that this process may use, found without the seconds that importing torch takes."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return len([word for word in chosen.split(",") if word.strip() not in {"", "-1"}])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
+class LocalCluster:
+    """A Ray cluster of just the cores and GPUs that a study uses, gone afterwards.
 
-@contextmanager
-def local_cluster(resources: Resources) -> Iterator[None]:
-    """A Ray cluster of just the cores and GPUs that the study uses, gone afterwards.
+    It starts in a thread, and its workers import the training core, while the driver still prepares data
+    and weights: on two cores that hides most of the time that starting takes.
 
-    The environment is set before Ray starts, since its processes inherit it (the allocator reads it
-    at a process's start and never again), and is put back afterwards.
+    Args:
+        resources: What the study uses.
+        gpus: GPUs of this machine that the study may use.
+        early: Start at once; false waits for `ready`, since perhaps nothing is left to run.
     """
-    environment = {**QUIET, **ALLOCATOR, "OMP_NUM_THREADS": str(resources.cpus_per_trial)}
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update({name: value for name, value in environment.items() if before[name] is None})
-    import ray
 
-    started = False
-    try:
-        if not ray.is_initialized():
+    def __init__(self, resources: Resources, gpus: int, *, early: bool) -> None:
+        self._early = early
+        self._resources = resources
+        self._gpus = gpus if resources.gpus_per_trial else 0
+        self._fault: BaseException | None = None
+        self._started = False
+        self._ready, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._live, name="ray-start", daemon=True)
+        # Ray's processes inherit the environment, and the allocator reads it at a process's start only.
+        environment = {**QUIET, **ALLOCATOR, "OMP_NUM_THREADS": str(resources.cpus_per_trial)}
+        self._set = {name: value for name, value in environment.items() if name not in os.environ}
+
+    def __enter__(self) -> LocalCluster:
+        os.environ.update(self._set)
+        if self._early:
+            self._thread.start()
+        return self
+
+    def _live(self) -> None:
+        """Start Ray, and stay: the kernel ends Ray's processes with the thread that started them."""
+        self._start()
+        self._ready.set()
+        self._over.wait()
+
+    def _start(self) -> None:
+        try:
+            import ray
+
+            if ray.is_initialized():  # the caller's own: used as it is, and left running
+                return
             ray.init(
-                num_cpus=resources.workers * resources.cpus_per_trial,
-                num_gpus=count_gpus() if resources.gpus_per_trial else 0,
+                num_cpus=self._resources.workers * self._resources.cpus_per_trial,
+                num_gpus=self._gpus,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                _system_config={"preload_python_modules": PRELOAD},
             )
-            started = True
-        yield
-    finally:
-        if started:
+            self._started = True
+        except BaseException as error:
+            self._fault = error
+
+    def ready(self) -> None:
+        """Wait until trials can be run.
+
+        Raises:
+            StudyError: Ray could not be started.
+        """
+        if not self._early:
+            self._thread.start()
+        self._ready.wait()
+        if self._fault is not None:
+            raise StudyError(f"Ray could not be started: {self._fault}") from self._fault
+
+    def __exit__(self, *error: object) -> None:
+        if self._thread.ident is not None:
+            self._ready.wait()
+        if self._started:
+            import ray
+
             ray.shutdown()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
+        self._over.set()
+        for name in self._set:
+            os.environ.pop(name, None)

@@ -118,7 +118,7 @@ def _against_baseline(answer: Answer, what: str, tested: bool) -> list[str]:
     verdict = {
         "above": "The winner is above the baseline.",
         "below": "The winner is below the baseline: take the baseline.",
-        "too close to tell": f"That is too close to tell at {compared.seeds} seeds: the interval contains zero.",
+        "too close to tell": f"Too close to tell at {compared.seeds} seeds: the interval contains zero.",
     }[compared.verdict]
     return [baseline, f"The difference is {difference} ± {margin} (95 % interval, {how}). {verdict}"]
 

@@ -158,7 +158,12 @@ class Progress:
         One more than there are workers is always drawn, so that no worker waits for it: it is not shown
         before its turn.
         """
-        live = [(name, entry) for name in (SEARCH, CONFIRM) for entry in self._entries[name].values() if entry.live]
+        live = [
+            (name, entry)
+            for name in (SEARCH, CONFIRM)
+            for entry in self._entries[name].values()
+            if entry.live
+        ]
         live.sort(key=lambda named: (named[1].last is None, named[0] == CONFIRM, named[1].number))
         shown = [entry for name, entry in live[: self.workers or None] if phase in {None, name}]
         return sorted(shown, key=lambda entry: (entry.label != "", entry.number))

@@ -14,9 +14,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from search.register import confirm_name
 from search.store.databases import open_storage
 from search.store.layout import Store
-from search.study import confirm_name
 from search.tracking.states import mlflow_states
 
 COMMAND = [

@@ -9,8 +9,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from search.register import confirm_name
 from search.store.databases import open_storage
-from search.study import confirm_name
 from search.tracking.states import mlflow_states
 
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -13,8 +14,7 @@ import numpy as np
 import timm
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.torch import load_file
 
 from spaces import InputError
 from trainables.config import Fixed
@@ -50,7 +50,8 @@ def find_backbone(fixed: Fixed) -> Backbone:
     """The backbone that `fixed.model` names; nothing is loaded or downloaded.
 
     Raises:
-        InputError: There is no such built-in and no such timm architecture; the closest are named.
+        InputError: There is no such built-in and no such timm architecture (the closest are named), or
+            two sizes of its input are asked for.
     """
     if fixed.model == glyphs.NAME:
         backbone = Backbone(glyphs.NAME, glyphs.ARCHITECTURE, mean=(glyphs.MEAN,), std=(glyphs.STD,))
@@ -71,9 +72,20 @@ def find_backbone(fixed: Fixed) -> Backbone:
             f"model must be {glyphs.NAME!r} or an architecture of timm, but got {fixed.model!r}; "
             f"close: {', '.join(close)}"
         )
+    arguments = dict(fixed.model_args)
+    asked = arguments.get("img_size", fixed.image_size)
+    if backbone.size is not None and isinstance(asked, int) and asked != backbone.size:
+        # A transformer has one size of input for ever: it is built for the size that is asked for.
+        backbone = replace(backbone, size=asked)
+        arguments["img_size"] = asked
+    if "img_size" in arguments and fixed.image_size not in (None, asked):
+        raise InputError(
+            f"`image_size == model_args.img_size` must hold, but got image_size={fixed.image_size}, "
+            f"img_size={asked}"
+        )
     return replace(
         backbone,
-        arguments=dict(fixed.model_args),
+        arguments=arguments,
         mean=fixed.mean or backbone.mean,
         std=fixed.std or backbone.std,
     )
@@ -97,8 +109,7 @@ def load_weights(
     if isinstance(pretrained, str):
         return _from_file(Path(pretrained).expanduser())
     if backbone.name == glyphs.NAME:
-        made: Weights = load_file(glyphs.ensure_weights(progress))
-        return made
+        return _from_file(glyphs.ensure_weights(progress))
     try:
         model = timm.create_model(backbone.architecture, pretrained=True, **backbone.arguments)
     except (OSError, RuntimeError, ValueError) as error:
@@ -113,11 +124,15 @@ def _from_file(path: Path) -> Weights:
     if not path.is_file():
         raise InputError(f"pretrained must be true, false or a file of weights, but there is no file {path}")
     try:
-        if path.suffix == ".safetensors":
-            weights: Weights = load_file(path)
-            return weights
-        state = torch.load(path, map_location="cpu", weights_only=True)  # never runs code from the file
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, _unpickling()) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, about pickles that it then refuses
+            if path.suffix == ".safetensors":
+                state = load_file(path)
+            else:
+                state = torch.load(path, map_location="cpu", weights_only=True)  # never runs its code
+    except MemoryError:
+        raise  # says nothing about the file
+    except Exception as error:  # of a file that is something else, torch raises a dozen kinds
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"pretrained={os.fspath(path)} is not a readable file of weights: {reason}"
@@ -125,12 +140,15 @@ def _from_file(path: Path) -> Weights:
     for key in ("state_dict", "model", "state_dict_ema"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise InputError(f"pretrained={os.fspath(path)} must hold a dictionary of tensors")
-    return {name.removeprefix("module."): tensor.float().numpy() for name, tensor in state.items()}
+    return {name.removeprefix("module."): _array(tensor) for name, tensor in state.items()}
 
 
-def _unpickling() -> type[Exception]:
-    import pickle  # the error's class only: nothing is unpickled but what `weights_only` allows
-
-    return pickle.UnpicklingError
+def _array(tensor: torch.Tensor) -> NDArray[np.generic]:
+    """As an array: numpy has no bfloat16, and parameters are saved with their gradients' flag."""
+    tensor = tensor.detach()
+    array: NDArray[np.generic] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array

@@ -1,0 +1,98 @@
+"""What a study needs before its first trial: data, weights, proof that each recipe can be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna.trial import FrozenTrial
+
+from search.errors import StudyError
+from search.execution.names import BEST
+from search.spec import StudySpec
+from spaces import SearchSpace
+from trainables.config import Fixed
+
+if TYPE_CHECKING:
+    from trainables.data import Dataset
+    from trainables.material import Material
+
+OWN_CORE = StudySpec.model_fields["trainable"].default
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data and weights of a study, and the epoch before which its trials are not judged.
+
+    Args:
+        dataset: With the test split, which no trial gets.
+        material: What all trials share.
+        grace: Epochs.
+    """
+
+    dataset: Dataset
+    material: Material
+    grace: int
+
+
+def prepare_study(spec: StudySpec, space: SearchSpace, progress: Callable[[int, int], None]) -> Prepared:
+    """Load data and weights, and build the network of each kind of recipe once.
+
+    Args:
+        spec: The study.
+        space: Its space.
+        progress: Told how far the making of built-in weights has come.
+
+    Raises:
+        InputError: Unknown data or model, unreadable weights, or a recipe that cannot be trained.
+    """
+    from trainables.data import load_dataset
+    from trainables.material import prepare
+
+    dataset = load_dataset(spec.data, spec.split_seed)
+    material = prepare(dataset, spec.fixed(), progress)
+    grace = 1 if spec.grace == "auto" else spec.grace
+    if spec.trainable == OWN_CORE:  # a user's own trainable knows its parameters better than we do
+        from search.feasibility import check_space, grace_epochs
+
+        check_space(space, spec.fixed(), material)
+        if spec.grace == "auto":
+            grace = grace_epochs(space, spec.fixed(), material)
+    return Prepared(dataset, material, grace)
+
+
+def evaluator(
+    spec: StudySpec, prepared: Prepared, fixed: Fixed, folder_of: Callable[[int], Path]
+) -> Callable[[FrozenTrial], float] | None:
+    """Measures a training's best weights on the test split; none for a trainable of the user's own.
+
+    Args:
+        spec: The study.
+        prepared: Its data.
+        fixed: Its constants, every ``auto`` decided.
+        folder_of: Training's number → folder of its checkpoints.
+    """
+    if spec.trainable != OWN_CORE:
+        return None
+    from trainables import checkpoint
+    from trainables.testing import accuracy_on
+
+    def evaluate(training: FrozenTrial) -> float:
+        best = checkpoint.load(folder_of(training.number) / BEST)
+        if best is None:
+            raise StudyError(
+                f"the weights of confirmation {training.number} of {spec.name!r} must be in "
+                f"{folder_of(training.number)}, but are not there or not whole"
+            )
+        return accuracy_on(
+            prepared.dataset.test,
+            best["weights"],
+            training.params,
+            fixed,
+            training.user_attrs["seed"],
+            prepared.material,
+        )
+
+    return evaluate

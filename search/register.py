@@ -1,0 +1,154 @@
+"""A study's entry in the store: its lock, its ledgers, and what was written down about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+
+from search.errors import StudyError
+from search.ledger import Ledger, make_study
+from search.searchers.registry import make_sampler
+from search.spec import CHANGEABLE, StudySpec
+from search.store.databases import open_storage
+from search.store.layout import Store
+from spaces import InputError, SearchSpace
+from trainables.config import Fixed
+from trainables.seeds import derive_seed
+
+SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
+_SPACE_FIELDS = {"space", "narrow"}
+
+
+def confirm_name(study: str) -> str:
+    """The ledger study of a confirmation; ``@`` is in no study's own name."""
+    return f"{study}@confirm"
+
+
+@contextmanager
+def alone(store: Store, name: str) -> Iterator[None]:
+    """Hold the lock of the one driver that a study may have; a dead process holds none.
+
+    Raises:
+        StudyError: Another process runs the study.
+        InputError: The store cannot be written.
+    """
+    path = store.study_lock(name)
+    lock = FileLock(path, timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise StudyError(
+            f"study {name!r} is being run by another process (lock {path}); "
+            "wait for it, or choose another --name"
+        ) from None
+    except OSError as error:
+        raise InputError(f"the store must be writable, but {store.root}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def open_ledger(store: Store, spec: StudySpec, space: SearchSpace, name: str) -> Ledger:
+    """The ledger called `name`, made where there is none, with the study's searcher to propose.
+
+    The searcher's seed depends on how many trials there are: after a restart the same one would
+    propose the same recipes again.
+    """
+    storage = open_storage(store)
+    trials = {s.study_name: s.n_trials for s in optuna.get_all_study_summaries(storage)}
+    sampler = make_sampler(spec.searcher, derive_seed(spec.seed, "sampler", trials.get(name, 0)))
+    return Ledger(make_study(storage, name, sampler), space)
+
+
+def enter(ledger: Ledger, spec: StudySpec) -> None:
+    """Write the study down: spec and space, and its first trial, the baseline.
+
+    Raises:
+        InputError: The name is another study's.
+    """
+    study, space = ledger.study, ledger.space
+    if SPEC in study.user_attrs:
+        _refuse_another(study.user_attrs, spec, space)
+    study.set_user_attr(SPACE, space.to_dict())
+    study.set_user_attr(DIGEST, space.digest())
+    study.set_user_attr(SPEC, json.loads(spec.model_dump_json()))
+    if not ledger.trials():
+        ledger.enqueue(space.baseline())
+
+
+def _refuse_another(written: Mapping[str, Any], spec: StudySpec, space: SearchSpace) -> None:
+    advice = "continue it as it was, or choose another --name"
+    if written[DIGEST] != space.digest():
+        raise InputError(f"study {spec.name!r} exists with another space; {advice}")
+    for key, value in json.loads(spec.model_dump_json()).items():
+        before = written[SPEC].get(key, value)
+        if before != value and key not in CHANGEABLE | _SPACE_FIELDS:
+            raise InputError(
+                f"study {spec.name!r} exists with {key}={before!r}, but now {key}={value!r}; {advice}"
+            )
+
+
+def refuse_another(store: Store, spec: StudySpec, space: SearchSpace) -> bool:
+    """Look before anything is prepared or made; whether the study may have work left.
+
+    Raises:
+        InputError: The name is another study's.
+    """
+    if spec.name not in study_names(store):
+        return True
+    study = find_study(store, spec.name)
+    if SPEC in study.user_attrs:
+        _refuse_another(study.user_attrs, spec, space)
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    return len(ended) < spec.trials
+
+
+def settled_once(ledger: Ledger, fixed: Fixed) -> Fixed | None:
+    """`fixed` with the device and arithmetic that the study has used so far; none if it is new."""
+    written = ledger.study.user_attrs.get(SETTLED)
+    return None if written is None else fixed.model_copy(update=written)
+
+
+def write_settled(ledger: Ledger, fixed: Fixed) -> None:
+    """A trial that is resumed tomorrow must run on the same kind of device in the same arithmetic."""
+    ledger.study.set_user_attr(SETTLED, {"device": fixed.device, "precision": fixed.precision})
+
+
+def find_study(store: Store, name: str) -> optuna.Study:
+    """A study of the ledger, to be read.
+
+    Raises:
+        InputError: There is none of that name; those that there are, are named.
+    """
+    names = study_names(store)
+    if name.split("@")[0] not in names:
+        there = f"; there are: {', '.join(names)}" if names else "; no study was run there yet"
+        raise InputError(f"there is no study {name!r} in {store.root}{there}")
+    with hushed_optuna():
+        return make_study(open_storage(store), name, optuna.samplers.RandomSampler())
+
+
+def study_names(store: Store) -> list[str]:
+    """Names of the studies in the store, confirmations left out."""
+    if store.optuna is None and not store.optuna_db.exists():
+        return []
+    names = optuna.get_all_study_names(open_storage(store))
+    return [name for name in names if "@" not in name]
+
+
+@contextmanager
+def hushed_optuna() -> Iterator[None]:
+    """Optuna's log lines about each trial repeat what the view shows."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.spec import StudySpec
 from spaces import InputError, Params
-from spaces.document import read_document
+from spaces.document import read_document, write_document
+from spaces.errors import shown
+from spaces.laws import broken_law
 from trainables.config import Fixed
+
+OWN_CORE: str = StudySpec.model_fields["trainable"].default
 
 
 class Recipe(BaseModel):
@@ -21,31 +25,49 @@ class Recipe(BaseModel):
         data: The data set's name.
         split_seed: Of its split.
         seed: Of the training.
+        threads: Of torch; another number sums in another order, and so gives other last digits.
+        trainable: Who trains: ``package.module:attribute``.
         settings: What a study held constant.
         params: What it searched, as a space draws it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     data: str
     split_seed: Annotated[int, Field(ge=0)] = 0
     seed: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=1)] = 1
+    trainable: str = OWN_CORE
     settings: Fixed = Field(default_factory=Fixed)
     params: dict[str, str | int | float | bool]
 
 
-def recipe_of(spec: StudySpec, params: Params) -> str:
-    """The recipe of one of a study's trials, as YAML."""
-    settings = spec.fixed().model_dump(exclude_defaults=True)
-    kept = {name: value for name, value in settings.items() if name not in params}
-    recipe: dict[str, Any] = {
-        "data": spec.data,
-        "split_seed": spec.split_seed,
-        "settings": {"model": spec.model, "epochs": spec.epochs, **kept},
-        "params": dict(params),
-    }
-    text: str = yaml.safe_dump(recipe, sort_keys=False)
-    return text
+def recipe_of(
+    spec: StudySpec, params: Params, *, seed: int | None = None, settled: Mapping[str, Any] | None = None
+) -> str:
+    """The recipe of one of a study's trials, as YAML.
+
+    Args:
+        spec: The study.
+        params: The trial's.
+        seed: The trial's own.
+        settled: What the study has decided where its spec says ``auto``. The arithmetic goes into the
+            recipe; the device does not, so that a recipe found on a GPU can be trained without one.
+    """
+    settings = spec.fixed().model_dump(mode="json", exclude_defaults=True)
+    settings = {"model": spec.model, "epochs": spec.epochs, **settings}
+    if settled is not None and "precision" in settled:
+        settings["precision"] = settled["precision"]
+    recipe: dict[str, Any] = {"data": spec.data, "split_seed": spec.split_seed}
+    if seed is not None:
+        recipe["seed"] = seed
+    if spec.cpus_per_trial != 1:
+        recipe["threads"] = spec.cpus_per_trial
+    if spec.trainable != OWN_CORE:
+        recipe["trainable"] = spec.trainable
+    recipe["settings"] = {name: value for name, value in settings.items() if name not in params}
+    recipe["params"] = dict(params)
+    return write_document(recipe)
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -55,13 +77,11 @@ def load_recipe(path: str | Path) -> Recipe:
         InputError: The file is missing or is no recipe; the sentence says where.
     """
     document = read_document(Path(path))
+    if not isinstance(document.data, dict):
+        raise InputError(f"{document.source}: a recipe must be a mapping, but got {shown(document.data)}")
     try:
         return Recipe.model_validate(document.data)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        line = document.line(tuple(first["loc"]))
-        raise InputError(
-            f"{Path(path).name}, line {line}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}, "
-            f"but got {first['input']!r}"
-        ) from None
+        fields = Fixed.model_fields if error.errors()[0]["loc"][:1] == ("settings",) else Recipe.model_fields
+        place, law = broken_law(error, fields)
+        raise InputError(f"{document.source}, line {document.line(place)}: {law}") from None

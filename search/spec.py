@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from spaces import InputError, SearchSpace, load_space
 from spaces.document import Document, parse_value, read_document
+from spaces.errors import did_you_mean, known_names, shown
+from spaces.laws import broken_law
 from trainables.config import KNOBS, Fixed
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,90}")
 
 STUDIES = Path(__file__).parent / "studies"
 """The built-in studies."""
@@ -43,7 +47,9 @@ class StudySpec(Fixed):
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,90}$")]
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: str
     description: str = ""
     data: str = "digits"
     split_seed: int = Field(default=0, ge=0)
@@ -63,6 +69,18 @@ class StudySpec(Fixed):
     gpus_per_trial: float | None = Field(default=None, ge=0)
     trainable: str = "trainables.builder:from_params"
 
+    _drawn_from: SearchSpace | None = PrivateAttr(default=None)
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_file_name(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                "a study's name must be at most 91 letters, digits, `.`, `_` and `-`, the first a letter or "
+                f"a digit, but got {shown(name)}"
+            )
+        return name
+
     @model_validator(mode="after")
     def _grace_is_an_epoch(self) -> StudySpec:
         if self.grace != "auto" and not 1 <= self.grace <= self.epochs:
@@ -81,7 +99,15 @@ class StudySpec(Fixed):
         Raises:
             InputError: Unknown space, or a change that is none.
         """
+        if self._drawn_from is not None:
+            return self._drawn_from
         return load_space(self.space).narrow(self.narrow)
+
+    def drawing_from(self, space: SearchSpace) -> StudySpec:
+        """The same spec with its space at hand: a study of the ledger needs no file of its space."""
+        spec = self.model_copy()
+        spec._drawn_from = space
+        return spec
 
 
 CHANGEABLE = frozenset(
@@ -108,65 +134,83 @@ def load_spec(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> 
     """The spec of a built-in study or of a YAML file, with changes.
 
     Args:
-        name_or_path: ``digits``, or a path that ends in .yaml or .yml.
+        name_or_path: ``digits``, or a path that ends in .yaml or .yml. Files that it names (``space``,
+            ``pretrained``) are looked for in its own folder first.
         overrides: Field names of the spec, or qualified parameter names (which narrow the space), to
             values. A name of both kinds narrows the space where the space has it.
 
     Raises:
         InputError: One sentence that says what is wrong, and on which line of which file.
     """
-    path, document = _read(name_or_path)
+    path, document = _read(str(name_or_path))
     data = document.data
     if not isinstance(data, dict):
-        raise InputError(f"{path}: a study must be a mapping of settings, but got {type(data).__name__}")
+        raise InputError(f"{path.name}: a study must be a mapping of settings, but got {shown(data)}")
+    given = dict(overrides or {})
     settings = {"name": path.stem, **data}
-    if overrides:
-        settings = _overridden(settings, dict(overrides))
+    for key in ("space", "pretrained"):
+        if key in data:
+            settings[key] = _beside(path, data[key])
+    if given:
+        settings = _overridden(settings, given)
     try:
         spec = StudySpec.model_validate(settings)
     except ValidationError as error:
-        raise InputError(_sentence(error, path, document, overrides or {})) from None
+        place, law = broken_law(error, StudySpec.model_fields)
+        raise InputError(_placed(law, place, path, document, given)) from None
+    _check_narrow(spec, path, document, given)
     _reject_double_rule(spec)
     return spec
 
 
 def _read(name_or_path: str) -> tuple[Path, Document]:
     path = Path(name_or_path)
-    if path.suffix not in {".yaml", ".yml"}:
-        path = STUDIES / f"{name_or_path}.yaml"
-        if name_or_path not in built_in_studies():
-            close = get_close_matches(name_or_path, built_in_studies(), n=1)
+    if path.suffix.lower() not in {".yaml", ".yml"}:
+        names = built_in_studies()
+        if name_or_path not in names:
             raise InputError(
-                f"a study must be one of {', '.join(built_in_studies())} or a .yaml file, but got "
-                f"{name_or_path!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
+                f"a study must be one of {', '.join(names)} or a .yaml file, "
+                f"but got {shown(name_or_path)}{did_you_mean(name_or_path, names)}"
             )
+        path = STUDIES / f"{name_or_path}.yaml"
     return path, read_document(path)
+
+
+def _beside(path: Path, value: object) -> object:
+    """A file that a study names, from the study's own folder where it is there."""
+    try:
+        found = isinstance(value, str) and bool(Path(value).suffix) and (path.parent / value).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte in it
+        found = False
+    return os.path.abspath(path.parent / str(value)) if found else value
 
 
 def _overridden(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Put each override where it belongs: a setting of the spec, or a change of the space."""
     other_data = "data" in overrides and overrides["data"] != settings.get("data", "digits")
+    settings = dict(settings)
     for key in ("space", "narrow"):
         if key in overrides:
-            settings[key] = overrides.pop(key)
-    leaves = load_space(str(settings.get("space", "finetune"))).leaves()
-    narrow = dict(settings.get("narrow") or {})
+            settings[key] = overrides[key]
+    changes = settings.get("narrow", {})
+    if not isinstance(settings.get("space", ""), str) or not isinstance(changes, dict):
+        return settings  # validation has the sentence for it
+    leaves = load_space(settings.get("space", StudySpec.model_fields["space"].default)).leaves()
+    narrow = dict(changes)
+    if "space" in overrides and "narrow" not in overrides:
+        # The file's changes are of the file's space: what another one does not have cannot be meant.
+        narrow = {name: change for name, change in narrow.items() if name in leaves}
     for key, value in overrides.items():
         name = key.removeprefix("narrow.").removeprefix("space.")
         if name in leaves:
             narrow[name] = value
         elif key in StudySpec.model_fields:
-            settings[key] = value
+            if key != "narrow":
+                settings[key] = value
         else:
-            known = [*StudySpec.model_fields, *leaves]
-            close = get_close_matches(name, known, n=1)
+            known = known_names(name, [*StudySpec.model_fields, *leaves])
             raise InputError(
-                f"{key!r} is neither a setting of a study nor a parameter of its space"
-                + (
-                    f"; did you mean {close[0]!r}?"
-                    if close
-                    else f"; settings: {', '.join(StudySpec.model_fields)}"
-                )
+                f"{shown(key)} is neither a setting of a study nor a parameter of its space{known}"
             )
     if other_data and "name" not in overrides:
         settings["name"] = _name_for(settings, str(overrides["data"]))
@@ -175,8 +219,21 @@ def _overridden(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str
 
 def _name_for(settings: Mapping[str, Any], data: str) -> str:
     """A study on other data is another study: it gets the data set's name unless it is given one."""
-    words = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(data.replace(":", "-")).name).strip("-.")
-    return words or str(settings["name"])
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(data.replace(":", "-")).name).strip("-._")
+    return words[:91] or str(settings["name"])
+
+
+def _check_narrow(spec: StudySpec, path: Path, document: Document, given: Mapping[str, Any]) -> None:
+    """A change of the space that is none, with its line."""
+    space = load_space(spec.space)
+    for name, change in spec.narrow.items():
+        try:
+            space.narrow({name: change})
+        except InputError as error:
+            typed = any(name in (key, key.partition(".")[2]) for key in given) or "narrow" in given
+            where = "" if typed else f"{path.name}, line {document.line(('narrow', name))}: "
+            raise InputError(f"{where}{error}") from None
+    spec.search_space()  # all changes together
 
 
 def _reject_double_rule(spec: StudySpec) -> None:
@@ -188,20 +245,17 @@ def _reject_double_rule(spec: StudySpec) -> None:
         )
 
 
-def _sentence(error: ValidationError, path: Path, document: Document, overrides: Mapping[str, Any]) -> str:
-    first = error.errors()[0]
-    where = tuple(part for part in first["loc"] if part in StudySpec.model_fields or isinstance(part, int))
-    name = ".".join(str(part) for part in where)
-    law = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        key = str(first["loc"][0])
-        close = get_close_matches(key, StudySpec.model_fields, n=1)
-        law = f"{key!r} is no setting of a study" + (f"; did you mean {close[0]!r}?" if close else "")
-        where = first["loc"]
-    elif name:
-        law = f"{name}: {law[0].lower()}{law[1:]}, but got {first['input']!r}"
-    place = "" if where and where[0] in overrides else f"{path.name}, line {document.line(where)}: "
-    return f"{place}{law}"
+def _placed(
+    law: str, place: tuple[str | int, ...], path: Path, document: Document, given: Mapping[str, Any]
+) -> str:
+    """The sentence `law` with file and line, unless what it is about was typed and not read."""
+    # A law about several fields has no place of its own; it names them with their values.
+    names = [str(place[0])] if place else [name for name in StudySpec.model_fields if f"{name}=" in law]
+    if any(name in given for name in names):
+        return law
+    written = [line for name in names if (line := document.lines.get((name, *place[1:])))]
+    line = max(written) if written else document.line(place)
+    return f"{path.name}, line {line}: {law}"
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -212,5 +266,5 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set must have the form key=value, but got {text!r}")
+        raise InputError(f"--set must have the form key=value, but got {shown(text)}")
     return key.strip(), parse_value(value, source=f"--set {key.strip()}")

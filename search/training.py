@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from search.recipe import load_recipe
+from search.errors import StudyError
+from search.recipe import Recipe, load_recipe
 from spaces import InputError
-from trainables.protocol import Diverged
+from spaces.locate import locate
+
+if TYPE_CHECKING:
+    from trainables.protocol import Trainable
+
+SHOWN = ("train/loss", "val/loss", "val/accuracy", "lr")
 
 
 def train_recipe(path: Path, seed: int | None, out: Path | None, console: Console) -> float:
     """Train, a line an epoch, and say the best validation score. The test split stays closed.
+
+    With a recipe's own seed and arithmetic this gives the numbers of the trial that it comes from, on
+    the same kind of device.
 
     Args:
         path: The recipe's file.
@@ -24,37 +34,67 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
         The best validation score.
 
     Raises:
-        InputError: The recipe cannot be trained, or `out` exists.
+        InputError: The recipe cannot be trained, or `out` cannot be written or is there already.
+        StudyError: The training diverged.
     """
-    if out is not None and out.exists():
-        raise InputError(f"--out must be a new file, but {out} exists")
+    if out is not None:
+        _check_new(out)
     recipe = load_recipe(path)
-    import torch
-    from safetensors.torch import save_file
+    trainable = _trainable(recipe, path, recipe.seed if seed is None else seed)
+    if out is not None and not hasattr(trainable, "best_weights"):
+        raise InputError(f"--out needs a trainable that keeps its best weights, but {recipe.trainable!r} does not")
+    from trainables.protocol import Diverged
 
-    from trainables.builder import from_params
+    best, at = float("-inf"), 0
+    try:
+        for record in trainable.epochs():
+            figures = [f"{name} {record.metrics[name]:.4f}" for name in SHOWN if name in record.metrics]
+            line = "  ".join([f"epoch {record.epoch:3d}/{recipe.settings.epochs}", *figures])
+            console.print(line, markup=False, soft_wrap=True)
+            if record.score > best:
+                best, at = record.score, record.epoch
+    except Diverged as error:
+        raise StudyError(f"{path.name}: {error}; a smaller learning rate may help") from None
+    console.print(f"best validation score {best:.4f} at epoch {at}", markup=False, soft_wrap=True)
+    if out is not None:
+        _write_weights(trainable, out)
+        console.print(f"weights in {out}", markup=False, soft_wrap=True)
+    return best
+
+
+def _check_new(out: Path) -> None:
+    """Found out now, and not after the training."""
+    if out.exists() or out.is_symlink():
+        raise InputError(f"--out must be a new file, but {out} exists")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("xb"):
+            pass
+        out.unlink()
+    except OSError as error:
+        raise InputError(f"--out must be a file that can be written, but {out}: {error.strerror}") from None
+
+
+def _trainable(recipe: Recipe, path: Path, seed: int) -> Trainable:
+    import torch
+
     from trainables.data import load_dataset
     from trainables.material import prepare, settle
 
-    torch.set_num_threads(1)  # as in a study: more threads would give other numbers
+    torch.set_num_threads(recipe.threads)  # as in a study: another number would give other digits
     material = prepare(load_dataset(recipe.data, recipe.split_seed), recipe.settings)
-    trainable = from_params(
-        recipe.params, settle(recipe.settings, material), recipe.seed if seed is None else seed, material
-    )
+    factory = locate(recipe.trainable)
     try:
-        for record in trainable.epochs():
-            figures = "  ".join(
-                f"{name} {record.metrics[name]:.4f}"
-                for name in ("train/loss", "val/loss", "val/accuracy", "lr")
-            )
-            console.print(f"epoch {record.epoch:3d}/{recipe.settings.epochs}  {figures}", markup=False)
-    except Diverged as error:
-        raise InputError(f"{path.name}: {error}; a smaller learning rate may help") from None
-    console.print(
-        f"best validation score {trainable.best_score:.4f} at epoch {trainable.best_epoch}", markup=False
-    )
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        made: Trainable = factory(recipe.params, settle(recipe.settings, material), seed, material)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    return made
+
+
+def _write_weights(trainable: Any, out: Path) -> None:
+    from safetensors.torch import save_file
+
+    try:
         save_file({name: tensor.contiguous() for name, tensor in trainable.best_weights.items()}, out)
-        console.print(f"weights in {out}", markup=False)
-    return trainable.best_score
+    except OSError as error:
+        raise StudyError(f"the weights could not be written to {out}: {error.strerror or error}") from None

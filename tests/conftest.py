@@ -50,3 +50,11 @@ def fixed() -> Fixed:
 @pytest.fixture(scope="session")
 def material(fixed: Fixed) -> Material:
     return prepare(small_dataset(), fixed)
+
+
+@pytest.fixture(scope="session")
+def glyph_weights():
+    """The built-in backbone's weights, made once a machine (under a minute) and kept in the user's cache."""
+    from trainables.models.glyphs import ensure_weights
+
+    return ensure_weights()

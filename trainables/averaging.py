@@ -50,7 +50,8 @@ class MovingAverage:
     Args:
         model: The network at its start.
         decay: Weight of the past a step, in (0, 1); it rises to that value over the first steps,
-            ``1 − (1 + step) ** −⅔``, so that short trainings are not held back by their start.
+            ``1 − (1 + step) ** −⅔`` with `step` counted from 0, so that short trainings are not held
+            back by their start: after the first step the average is the network.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -77,13 +77,17 @@ def resized(images: Images, size: int) -> Images:
     """The split with images of `size` × `size` pixels (antialiased bilinear)."""
     if images.pixels.shape[1:3] == (size, size):
         return images
-    pixels = torch.from_numpy(np.ascontiguousarray(images.pixels)).permute(0, 3, 1, 2)
     chunks = [
-        functional.interpolate(chunk.float(), size=(size, size), mode="bilinear", antialias=True)
+        functional.interpolate(
+            torch.tensor(images.pixels[start : start + 256]).permute(0, 3, 1, 2).float(),  # may be read-only
+            size=(size, size),
+            mode="bilinear",
+            antialias=True,
+        )
         .round_()
         .clamp_(0, 255)
         .to(torch.uint8)
-        for chunk in pixels.split(256)
+        for start in range(0, max(1, len(images)), 256)
     ]
     return replace(images, pixels=np.ascontiguousarray(torch.cat(chunks).permute(0, 2, 3, 1).numpy()))
 

@@ -1,0 +1,243 @@
+"""The decisions alone, on real Optuna storages, without Ray: any order of events, any death of the driver."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from search.confirm import BASELINE, Confirmation
+from search.decisions.phase import Phase
+from search.decisions.program import Program
+from search.decisions.scheduler import Decision, NoScheduler
+from search.execution.asha import Asha
+from search.ledger import Ledger, make_study
+from spaces import Float, SearchSpace
+from trainables.protocol import EpochRecord
+
+SPACE = SearchSpace({"x": Float(0, 1, default=0.5)})
+EPOCHS = 9
+
+
+class Deaf:
+    """A listener that keeps what it is told, in order."""
+
+    def __init__(self):
+        self.told = []
+
+    def on_start(self, phase, trial, resumed_at):
+        self.told.append(("start", phase, trial.number, resumed_at))
+
+    def on_record(self, phase, number, record, time_ms):
+        self.told.append(("record", phase, number, record.epoch))
+
+    def on_end(self, phase, trial):
+        self.told.append(("end", phase, trial.number, trial.state.name))
+
+
+def storage():
+    return optuna.storages.InMemoryStorage()
+
+
+def ledger_on(store, name="study") -> Ledger:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return Ledger(make_study(store, name, optuna.samplers.RandomSampler(seed=0)), SPACE)
+
+
+def phase_on(store, target=12, scheduler=None, listener=None, name="study") -> Phase:
+    return Phase(
+        "search",
+        ledger_on(store, name),
+        scheduler or Asha(EPOCHS, 1, 3),
+        max_epochs=EPOCHS,
+        target=target,
+        seed_of=lambda number: 1000 + number,
+        listener=listener or Deaf(),
+    )
+
+
+def curve(x: float, epoch: int) -> float:
+    return x * (1 - 0.5**epoch)
+
+
+def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
+    """Let `workers` workers run the phase in a random order; stop dead after `steps` records. True if it ended."""
+    live: dict[int, list] = {}
+    done = 0
+    while steps is None or done < steps:
+        while len(live) < workers and (assignment := phase.next()) is not None:
+            live[assignment.number] = [assignment, assignment.known]
+        if not live:
+            return True
+        number = rng.choice(sorted(live))
+        assignment, epoch = live[number]
+        epoch += 1
+        live[number][1] = epoch
+        fate = rng.random()
+        if fate < 0.02:
+            phase.on_failure(number, "a bug", diverged=fate < 0.01)
+            del live[number]
+        elif phase.on_record(number, EpochRecord(epoch, curve(assignment.params["x"], epoch), {})) is Decision.STOP:
+            del live[number]
+        done += 1
+    return False
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random=st.randoms(use_true_random=False), deaths=st.lists(st.integers(0, 30), max_size=4))
+def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_running(random, deaths):
+    store = storage()
+    recorded = 0
+    for steps in deaths:
+        drive(phase_on(store), random, workers=3, steps=steps)
+        now = sum(len(trial.intermediate_values) for trial in ledger_on(store).trials())
+        assert now >= recorded
+        recorded = now
+    assert drive(phase_on(store), random, workers=3)
+    trials = ledger_on(store).trials()
+    assert [trial.number for trial in trials] == list(range(12))
+    for trial in trials:
+        assert trial.state in {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+        assert list(trial.intermediate_values) == list(range(1, len(trial.intermediate_values) + 1))
+        assert (trial.state is TrialState.COMPLETE) == (len(trial.intermediate_values) == EPOCHS)
+        assert bool(trial.user_attrs["reason"]) == (trial.state is not TrialState.COMPLETE)
+        assert trial.user_attrs["seed"] == 1000 + trial.number
+
+
+def test_a_driver_that_died_between_the_last_record_and_the_state_trains_nothing_again():
+    store = storage()
+    phase = phase_on(store, target=1, scheduler=NoScheduler())
+    one = phase.next()
+    for epoch in range(1, EPOCHS + 1):
+        phase.ledger.record(one.number, EpochRecord(epoch, 0.1 * epoch, {}))  # and dies before `finish`
+    listener = Deaf()
+    resumed = phase_on(store, target=1, scheduler=NoScheduler(), listener=listener)
+    assert resumed.next() is None
+    assert listener.told == [("start", "search", 0, EPOCHS), ("end", "search", 0, "COMPLETE")]
+    assert ledger_on(store).trials()[0].value == pytest.approx(0.9)
+
+
+def test_a_record_that_is_told_twice_counts_once():
+    phase = phase_on(storage(), target=2)
+    one = phase.next()
+    assert phase.on_record(one.number, EpochRecord(1, 0.5, {})) is Decision.CONTINUE
+    assert phase.on_record(one.number, EpochRecord(1, 0.5, {})) is Decision.CONTINUE
+    assert phase.ledger.trial(one.number).intermediate_values == {1: 0.5}
+
+
+def test_a_record_after_the_end_changes_nothing():
+    phase = phase_on(storage(), target=1)
+    one = phase.next()
+    phase.on_failure(one.number, "gone")
+    assert phase.on_record(one.number, EpochRecord(1, 0.5, {})) is Decision.STOP
+    assert phase.ledger.trial(one.number).state is TrialState.FAIL
+
+
+@settings(max_examples=20, deadline=None)
+@given(scores=st.lists(st.lists(st.floats(0, 1), min_size=EPOCHS, max_size=EPOCHS), min_size=2, max_size=12))
+def test_replayed_asha_decides_as_if_it_had_never_stopped(scores):
+    whole, kept = Asha(EPOCHS, 1, 3), []
+    cut = len(scores) // 2
+    decisions = []
+    for number, values in enumerate(scores):
+        for epoch, value in enumerate(values, start=1):
+            decision = whole.on_record(number, epoch, value)
+            decisions.append((number, epoch, decision))
+            if number < cut:
+                kept.append((number, epoch, value))
+            if decision is Decision.STOP:
+                break
+    replayed = Asha(EPOCHS, 1, 3)
+    for event in kept:
+        replayed.on_record(*event)
+    for number, epoch, decision in decisions:
+        if number >= cut:
+            assert replayed.on_record(number, epoch, scores[number][epoch - 1]) is decision
+
+
+def test_asha_stops_the_weak_at_its_rungs_and_nowhere_else():
+    asha = Asha(27, 3, 3)
+    for number, score in enumerate([0.9, 0.8, 0.7]):
+        for epoch in (1, 2):
+            assert asha.on_record(number, epoch, 0.0) is Decision.CONTINUE
+        expected = Decision.CONTINUE if number == 0 else Decision.STOP
+        assert asha.on_record(number, 3, score) is expected
+
+
+def confirmation_on(store, finalists=2, seeds=2) -> Confirmation:
+    return Confirmation(
+        ledger_on(store), ledger_on(store, "study@confirm"),
+        baseline=SPACE.baseline(), finalists=finalists, seeds=seeds, seed=0,
+    )  # fmt: skip
+
+
+def run_all(store, listener, rng) -> Confirmation:
+    confirmation = confirmation_on(store)
+    if not confirmation_on(store).ledger.trials() and not ledger_on(store).trials():
+        ledger_on(store).enqueue(SPACE.baseline())
+    search = phase_on(store, target=6, scheduler=NoScheduler(), listener=listener)
+    confirm = Phase(
+        "confirm", confirmation.ledger, NoScheduler(), max_epochs=EPOCHS, target=confirmation.enter_baseline(),
+        seed_of=lambda number: number, listener=listener,
+    )  # fmt: skip
+
+    def choose():
+        confirm.target = confirmation.enter_finalists()
+
+    program = Program(search, confirm, choose)
+    live = {}
+    while not program.is_done:
+        while len(live) < 2 and (job := program.next()) is not None:
+            live[job.phase, job.assignment.number] = [job, job.assignment.known]
+        key = rng.choice(sorted(live))
+        job, epoch = live[key]
+        live[key][1] = epoch = epoch + 1
+        x = job.assignment.params["x"]
+        noise = (job.assignment.seed % 7) / 1000
+        record = EpochRecord(epoch, curve(x, epoch) + noise, {})
+        if program.on_record(*key, record) is Decision.STOP:
+            del live[key]
+    return confirmation
+
+
+def test_the_confirmation_trains_each_candidate_with_the_same_new_seeds_and_opens_the_test_split_once():
+    import random
+
+    store, listener = storage(), Deaf()
+    confirmation = run_all(store, listener, random.Random(0))
+    opened = []
+
+    def evaluate(training):
+        opened.append(training.number)
+        return training.params["x"]
+
+    answer = confirmation.answer(evaluate)
+    assert len(opened) == 4  # two seeds of the winner, two of the baseline
+    assert len(answer.openings) == 1
+    again = confirmation_on(store).answer(evaluate)
+    assert len(opened) == 4
+    assert again == answer
+    complete = [trial for trial in ledger_on(store).trials() if trial.state is TrialState.COMPLETE]
+    assert answer.winner.params["x"] == max(trial.params["x"] for trial in complete)
+    assert list(answer.winner.test) == [answer.winner.params["x"]] * 2
+    assert list(answer.baseline.test) == [0.5, 0.5]
+    seeds = {}
+    for trial in confirmation.ledger.trials():
+        seeds.setdefault(trial.user_attrs["candidate"], set()).add(trial.user_attrs["seed"])
+    assert BASELINE in seeds
+    assert len({frozenset(one) for one in seeds.values()}) == 1
+    search_seeds = {trial.user_attrs["seed"] for trial in complete}
+    assert not search_seeds & set.union(*seeds.values())
+
+
+def test_the_baselines_trainings_fill_the_workers_while_the_search_ends():
+    import random
+
+    listener = Deaf()
+    run_all(storage(), listener, random.Random(1))
+    started = [event for event in listener.told if event[0] == "start"]
+    first_confirmation = next(i for i, event in enumerate(started) if event[1] == "confirm")
+    last_end = max(i for i, event in enumerate(listener.told) if event[:2] == ("end", "search"))
+    assert listener.told.index(started[first_confirmation]) < last_end

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from spaces.errors import InputError
+from spaces.errors import InputError, did_you_mean
+
+NAME = "finetune-search"
 
 app = typer.Typer(
-    name="finetune-search",
+    name=NAME,
     help="Find the best way to fine-tune a pretrained image classifier, with the least compute.",
+    epilog=f"Try: {NAME} run digits  (a few minutes on a laptop, nothing to download)",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -24,42 +26,59 @@ app = typer.Typer(
 
 StoreOption = Annotated[
     Path | None,
-    typer.Option("--store", help="Folder of everything that running leaves behind.", show_default="mlruns"),
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Folder of everything that running leaves behind (mlruns, or $FINETUNE_SEARCH_STORE).",
+        show_default=False,
+    ),
 ]
-NameArgument = Annotated[str, typer.Argument(help="The study's name.", metavar="NAME")]
+NameArgument = Annotated[str, typer.Argument(help="The study's name, as `list` shows it.", metavar="NAME")]
+
+
+def _value(help: str, metavar: str = "N") -> Any:
+    """A setting with an option of its own; a study's spec knows what it may be."""
+    return typer.Option(metavar=metavar, help=help, show_default=False)
 
 
 @app.command()
 def run(
     study: Annotated[
-        str, typer.Argument(help="A built-in study's name, or a YAML file.", metavar="[STUDY]")
+        str, typer.Argument(help="A built-in study, or a YAML file of your own.", metavar="STUDY")
     ] = "digits",
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting of the study, or a parameter to fix or narrow."
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting of the study (eta=4), or a parameter of its space to fix (dropout=0.1) or to "
+            "narrow (weight_decay=[1e-4,1e-3], strategy=[full,layer_decay]). As often as needed.",
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
-    trials: Annotated[int | None, typer.Option(help="Trials of the search in all.")] = None,
-    time: Annotated[float | None, typer.Option(help="Seconds after which no new trial begins.")] = None,
-    data: Annotated[str | None, typer.Option(help="The data set.")] = None,
-    model: Annotated[str | None, typer.Option(help="A built-in backbone, or a timm architecture.")] = None,
+    name: Annotated[str | None, _value("What to call the study.", "NAME")] = None,
+    trials: Annotated[str | None, _value("Trials of the search in all.")] = None,
+    time: Annotated[str | None, _value("Begin no new trial after so many seconds.", "SECONDS")] = None,
+    data: Annotated[str | None, _value("Built-in data, or package.module:function.", "NAME")] = None,
+    model: Annotated[str | None, _value("The built-in backbone, or an architecture of timm.", "NAME")] = None,
     space: Annotated[
-        str | None, typer.Option(help="A preset, a YAML file, or package.module:attribute.")
+        str | None, _value("A preset, a YAML file, or package.module:attribute.", "NAME")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Full budget of a trial.")] = None,
+    epochs: Annotated[str | None, _value("Full budget of a trial.")] = None,
     store: StoreOption = None,
 ) -> None:
-    """Run a study, or continue it where it was interrupted."""
+    """Run a study, or continue it where it was interrupted.
+
+    The same command goes on after Ctrl-C, a crash or a power cut. More --trials make a finished study longer.
+    """
     from search.spec import parse_setting
 
     overrides: dict[str, Any] = dict(parse_setting(text) for text in settings or [])
-    given = {
-        "name": name, "trials": trials, "time": time, "data": data, "model": model, "space": space,
-        "epochs": epochs,
+    overrides |= {
+        key: value for key, value in {"name": name, "data": data, "model": model, "space": space}.items()
+        if value is not None
     }  # fmt: skip
-    overrides |= {key: value for key, value in given.items() if value is not None}
+    numbers = {"trials": trials, "time": time, "epochs": epochs}
+    overrides |= dict(parse_setting(f"{key}={text}") for key, text in numbers.items() if text is not None)
 
     from search.study import Study
     from search.view.live import make_view
@@ -80,29 +99,37 @@ def list_studies(store: StoreOption = None) -> None:
 
 @app.command()
 def show(name: NameArgument, store: StoreOption = None) -> None:
-    """One study's leaderboard and answer."""
+    """One study's leaderboard and answer, as far as it has come."""
     loaded = _load(name, store)
     _show(loaded, loaded.result())
 
 
 @app.command()
 def best(name: NameArgument, store: StoreOption = None) -> None:
-    """The winning recipe as YAML: save it, and run it with `train`."""
-    from search.recipe import recipe_of
+    """The winning recipe as YAML, for `train` and for people.
 
-    loaded = _load(name, store)
-    try:
-        winner = loaded.result().best
-    except LookupError as error:
-        raise InputError(str(error)) from None
-    typer.echo(recipe_of(loaded.spec, winner.params), nl=False)
+    It holds all that repeats the winning trial: finetune-search best digits > recipe.yaml
+    """
+    from search.overview import best_recipe
+
+    typer.echo(best_recipe(_load(name, store)), nl=False)
 
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, as `best` prints it.", metavar="RECIPE")],
-    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write the best weights (safetensors).")] = None,
+    recipe: Annotated[Path, typer.Argument(help="A YAML file, as `best` prints it.", metavar="RECIPE")],
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Another seed than the recipe's.", metavar="N", min=0, show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the weights of the best epoch to this new file (safetensors).",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train once by a recipe, with the same core as a study."""
     from search.training import train_recipe
@@ -112,35 +139,13 @@ def train(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    port: Annotated[int, typer.Option(help="Port on this machine.", metavar="N", min=1, max=65535)] = 5000,
     store: StoreOption = None,
 ) -> None:
     """MLflow's pages over the store, on this machine only."""
-    from search.store.databases import prepare
+    from search.ui import serve
 
-    where = _store(store)
-    prepare(where)
-    command = [
-        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", where.mlflow_uri,
-        "--default-artifact-root", str(where.artifacts), "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1",
-    ]  # fmt: skip
-    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
-    environment = {
-        **os.environ,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }  # ten processes in place of three
-    server = subprocess.Popen(command, env=environment, start_new_session=True)
-    try:
-        code = server.wait()
-    except KeyboardInterrupt:
-        code = 0
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)  # its children too
-            server.wait()
-    if code:
-        raise typer.Exit(1)
+    serve(_store(store), port, typer.echo)
 
 
 def _store(path: Path | None) -> Any:
@@ -150,7 +155,11 @@ def _store(path: Path | None) -> Any:
 
 
 def _load(name: str, store: Path | None) -> Any:
+    import optuna
+
     from search.overview import load_study
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it says which studies it opens
 
     return load_study(_store(store), name)
 
@@ -171,23 +180,47 @@ def main() -> NoReturn:
     """Run the command line; exit 0 when done, 2 for bad input with one sentence, 1 for anything else."""
     from search.errors import StudyError
 
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # for `package.module:attribute`, as with `python -m search`
     try:
-        app(standalone_mode=False)
+        code = app(prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         _fail(str(error), 2)
     except StudyError as error:
         _fail(str(error), 1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; the same command goes on where it stopped", 1)
-    except typer.Exit as error:
-        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own: a mistyped option
-            _fail(error.format_message(), 2)
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own: a mistyped option
+            _fail_usage(error)
+        root: BaseException = error
+        while (below := root.__cause__ or root.__context__) is not None:
+            root = below
+        if isinstance(root, sqlite3.DatabaseError):
+            _fail(f"the databases of the store must be whole and readable, but one of them says: {root}", 1)
         raise
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail_usage(error: Any) -> NoReturn:
+    said = str(error.format_message()).rstrip(".")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(said, file=sys.stderr)
+        sys.exit(2)
+    context: Any = getattr(error, "ctx", None)
+    wrong = said.partition("No such command ")[2].strip("'")
+    if wrong:
+        known = context.command.list_commands(context)
+        said = f"{said}{did_you_mean(wrong, known) or '; there are: ' + ', '.join(known)}"
+    elif context is not None:
+        said = f"{said}; see {context.command_path} --help"
+    _fail(said, 2)
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    print(f"finetune-search: {sentence}", file=sys.stderr)
+    print(f"{NAME}: {sentence}", file=sys.stderr)
     sys.exit(code)

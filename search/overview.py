@@ -8,11 +8,13 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from search.register import SPEC, find_study, study_names
+from search.recipe import recipe_of
+from search.register import SETTLED, SPACE, SPEC, find_study, study_names
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.study import Study
-from spaces import InputError
+from spaces import InputError, space_from_dict
+from spaces.laws import broken_law
 
 
 def load_study(store: Store, name: str) -> Study:
@@ -22,12 +24,30 @@ def load_study(store: Store, name: str) -> Study:
         InputError: There is none of that name, or it was made by other means.
     """
     study = find_study(store, name)
-    if SPEC not in study.user_attrs:
+    written = study.user_attrs
+    if SPEC not in written or SPACE not in written:
         raise InputError(f"study {name!r} must have been made by `finetune-search run`, but has no spec")
     try:
-        return Study(StudySpec.model_validate(study.user_attrs[SPEC]), store)
+        spec = StudySpec.model_validate(written[SPEC])
     except ValidationError as error:
-        raise InputError(f"the spec of study {name!r} is not one of this version: {error}") from None
+        _, law = broken_law(error, StudySpec.model_fields)
+        raise InputError(f"the spec of study {name!r} is not one of this version: {law}") from None
+    return Study(spec.drawing_from(space_from_dict(written[SPACE])), store)
+
+
+def best_recipe(study: Study) -> str:
+    """The winning recipe as YAML, with the seed and the arithmetic of the winning trial.
+
+    Raises:
+        InputError: No trial of the study is COMPLETE.
+    """
+    try:
+        winner = study.result().best
+    except LookupError as error:
+        raise InputError(str(error)) from None
+    ledger = find_study(study.store, study.spec.name)
+    seed = ledger.get_trials(deepcopy=False)[winner.number].user_attrs.get("seed")
+    return recipe_of(study.spec, winner.params, seed=seed, settled=ledger.user_attrs.get(SETTLED))
 
 
 def print_studies(store: Store, console: Console) -> None:

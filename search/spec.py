@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from spaces import InputError, SearchSpace, load_space
+from spaces import InputError, SearchSpace, load_space, locate
 from spaces.document import Document, parse_value, read_document
 from spaces.errors import did_you_mean, known_names, shown
 from spaces.laws import broken_law
@@ -52,7 +52,7 @@ class StudySpec(Fixed):
     name: str
     description: str = ""
     data: str = "digits"
-    split_seed: int = Field(default=0, ge=0)
+    split_seed: int = Field(default=0, ge=0, lt=2**32)
     space: str = "finetune"
     narrow: dict[str, Any] = Field(default_factory=dict)
     trials: int = Field(default=40, ge=1)
@@ -159,7 +159,9 @@ def load_spec(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> 
         place, law = broken_law(error, StudySpec.model_fields)
         raise InputError(_placed(law, place, path, document, given)) from None
     _check_narrow(spec, path, document, given)
-    _reject_double_rule(spec)
+    _reject_double_rule(spec, path, document, given)
+    if spec.trainable != StudySpec.model_fields["trainable"].default and not callable(locate(spec.trainable)):
+        raise InputError(f"`trainable` must name a function, but {shown(spec.trainable)} is none")
     return spec
 
 
@@ -236,13 +238,14 @@ def _check_narrow(spec: StudySpec, path: Path, document: Document, given: Mappin
     spec.search_space()  # all changes together
 
 
-def _reject_double_rule(spec: StudySpec) -> None:
+def _reject_double_rule(spec: StudySpec, path: Path, document: Document, given: Mapping[str, Any]) -> None:
     both = sorted((set(spec.search_space().leaves()) & set(KNOBS)) & spec.model_fields_set)
     if both:
-        raise InputError(
+        law = (
             f"{both[0]!r} is searched by the space {spec.space!r}, so it must not be a setting too; "
             f"fix or narrow it with `narrow: {{{both[0]}: …}}`"
         )
+        raise InputError(_placed(law, (both[0],), path, document, given))
 
 
 def _placed(

@@ -147,7 +147,7 @@ class Study:
         if fixed is None:
             from trainables.material import settle
 
-            fixed = settle(self.spec.fixed(), material)
+            fixed = settle(self.spec.fixed(), material, self.spec.cpus_per_trial)
             register.write_settled(ledger, fixed)
         return fixed
 

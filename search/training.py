@@ -15,7 +15,8 @@ from spaces.locate import locate
 if TYPE_CHECKING:
     from trainables.protocol import Trainable
 
-SHOWN = ("train/loss", "val/loss", "val/accuracy", "lr")
+SHOWN = {"train/loss": ".4f", "val/loss": ".4f", "val/accuracy": ".4f", "lr": ".2e"}
+"""Metric → how it is printed."""
 
 
 def train_recipe(path: Path, seed: int | None, out: Path | None, console: Console) -> float:
@@ -42,13 +43,19 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
     recipe = load_recipe(path)
     trainable = _trainable(recipe, path, recipe.seed if seed is None else seed)
     if out is not None and not hasattr(trainable, "best_weights"):
-        raise InputError(f"--out needs a trainable that keeps its best weights, but {recipe.trainable!r} does not")
+        raise InputError(
+            f"--out needs a trainable that keeps its best weights, but {recipe.trainable!r} does not"
+        )
     from trainables.protocol import Diverged
 
     best, at = float("-inf"), 0
     try:
         for record in trainable.epochs():
-            figures = [f"{name} {record.metrics[name]:.4f}" for name in SHOWN if name in record.metrics]
+            figures = [
+                f"{name} {record.metrics[name]:{form}}"
+                for name, form in SHOWN.items()
+                if name in record.metrics
+            ]
             line = "  ".join([f"epoch {record.epoch:3d}/{recipe.settings.epochs}", *figures])
             console.print(line, markup=False, soft_wrap=True)
             if record.score > best:
@@ -84,6 +91,8 @@ def _trainable(recipe: Recipe, path: Path, seed: int) -> Trainable:
     torch.set_num_threads(recipe.threads)  # as in a study: another number would give other digits
     material = prepare(load_dataset(recipe.data, recipe.split_seed), recipe.settings)
     factory = locate(recipe.trainable)
+    if not callable(factory):
+        raise InputError(f"{path.name}: `trainable` must name a function, but {recipe.trainable!r} is none")
     try:
         made: Trainable = factory(recipe.params, settle(recipe.settings, material), seed, material)
     except InputError as error:

@@ -54,9 +54,12 @@ def _sentence(one: ErrorDetails, name: str, fields: Collection[str]) -> str:
     context: dict[str, Any] = one.get("ctx", {})
     if kind in _ORDERS:
         sign, key = _ORDERS[kind]
-        return f"`{name} {sign} {context[key]:g}` must hold, but got {name}={got}"
+        limit = context[key]
+        limit = f"{limit:g}" if isinstance(limit, float) else limit
+        return f"`{name} {sign} {limit}` must hold, but got {name}={got}"
     if kind == "extra_forbidden":
-        return f"there is no {shown(name)} here{known_names(name, fields)}"
+        last = one["loc"][-1]
+        return f"there is no setting {shown(last)}{known_names(last, fields)}"
     if kind == "missing":
         return f"`{name}` must be given"
     if kind in {"value_error", "assertion_error"}:  # a law of the model's own, with its value

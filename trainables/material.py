@@ -115,8 +115,14 @@ def _fit(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     return (sum(values) / len(values),) if channels == 1 else values
 
 
-def settle(fixed: Fixed, material: Material) -> Fixed:
-    """`fixed` with every ``auto`` decided for this machine: device, and the arithmetic by measuring."""
+def settle(fixed: Fixed, material: Material, threads: int = 1) -> Fixed:
+    """`fixed` with every ``auto`` decided for this machine: device, and the arithmetic by measuring.
+
+    Args:
+        fixed: The study's constants.
+        material: What its trials are made of.
+        threads: Torch threads of one trial: what pays on one core need not pay on eight.
+    """
     device = pick_device(fixed.device)
     precision = fixed.precision
     if precision == "auto":
@@ -129,5 +135,8 @@ def settle(fixed: Fixed, material: Material) -> Fixed:
             )
             return model.to(device).train()
 
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
         precision = fastest_precision(network, batch.contiguous(memory_format=torch.channels_last))  # type: ignore[assignment]
+        torch.set_num_threads(before)
     return fixed.model_copy(update={"device": device.type, "precision": precision})

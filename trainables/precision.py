@@ -44,7 +44,7 @@ def pick_device(wish: str) -> torch.device:
     return torch.device(wish)
 
 
-def fastest_precision(make_model: Callable[[], nn.Module], batch: torch.Tensor, rounds: int = 5) -> str:
+def fastest_precision(make_model: Callable[[], nn.Module], batch: torch.Tensor, rounds: int = 20) -> str:
     """Whether bf16 pays for this network on this device, by measuring both.
 
     bf16 halves the time of some networks on a processor that has the instructions and slows

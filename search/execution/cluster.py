@@ -32,11 +32,6 @@ ALLOCATOR = {
 """glibc otherwise gives each large tensor back to the system and faults it in again at the next step."""
 
 
-PRELOAD = ["trainables.builder", "search.execution.worker"]
-"""What a trial imports. Ray starts a process for each core at once, and each imports these before it is
-asked for anything; the actors of the trials are then put into those processes."""
-
-
 @dataclass(frozen=True)
 class Resources:
     """What a study may use.
@@ -87,8 +82,7 @@ def visible_gpus() -> int:
 class LocalCluster:
     """A Ray cluster of just the cores and GPUs that a study uses, gone afterwards.
 
-    It starts in a thread, and its workers import the training core, while the driver still prepares data
-    and weights: on two cores that hides most of the time that starting takes.
+    It starts in a thread while the driver still prepares data and weights.
 
     Args:
         resources: What the study uses.
@@ -132,7 +126,9 @@ class LocalCluster:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _system_config={"preload_python_modules": PRELOAD},
+                # Tune gives its actors an environment of their own, so they never get a process that was
+                # started ahead of time: those would only take the cores while the driver needs them.
+                _system_config={"prestart_worker_first_driver": False, "enable_worker_prestart": False},
             )
             self._started = True
         except BaseException as error:

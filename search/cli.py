@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from spaces.errors import InputError, did_you_mean
+from spaces.errors import InputError
 
 NAME = "finetune-search"
 
@@ -212,10 +212,10 @@ def _fail_usage(error: Any) -> NoReturn:
         print(said, file=sys.stderr)
         sys.exit(2)
     context: Any = getattr(error, "ctx", None)
-    wrong = said.partition("No such command ")[2].strip("'")
-    if wrong:
-        known = context.command.list_commands(context)
-        said = f"{said}{did_you_mean(wrong, known) or '; there are: ' + ', '.join(known)}"
+    if said.startswith("No such command") and "Did you mean" not in said:
+        said = f"{said}; there are: {', '.join(context.command.list_commands(context))}"
+    elif said.startswith("No such command"):
+        said = said.replace(". Did you mean", "; did you mean")
     elif context is not None:
         said = f"{said}; see {context.command_path} --help"
     _fail(said, 2)

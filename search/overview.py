@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import optuna
 from optuna.trial import TrialState
 from pydantic import ValidationError
@@ -13,6 +15,7 @@ from search.register import SETTLED, SPACE, SPEC, find_study, study_names
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.study import Study
+from search.view import words
 from spaces import InputError, space_from_dict
 from spaces.laws import broken_law
 
@@ -54,11 +57,14 @@ def print_studies(store: Store, console: Console) -> None:
     """One line a study: name, data, model, states, best score."""
     names = study_names(store)
     if not names:
-        console.print(f"no study in {store.root} yet; run one: finetune-search run", markup=False)
+        sentence = f"no study in {store.root} yet; run one: finetune-search run"
+        console.print(sentence, markup=False, soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("study", "data", "model", "trials", "complete", "pruned", "failed", "running", "best"):
-        table.add_column(heading, justify="left" if heading in {"study", "data", "model"} else "right")
+    for heading in ("study", "data", "model"):  # names are to be typed, so they are never cut short
+        table.add_column(heading, overflow="fold")
+    table.add_column("trials", overflow="fold")
+    table.add_column("best", justify="right", no_wrap=True)
     for name in names:
         study = find_study(store, name)
         table.add_row(*_row(name, study))
@@ -68,18 +74,14 @@ def print_studies(store: Store, console: Console) -> None:
 def _row(name: str, study: optuna.Study) -> list[str]:
     spec = study.user_attrs.get(SPEC, {})
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
-    states = [
-        sum(trial.state is state for trial in trials)
-        for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
-    ]
     values = [
         trial.value for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None
     ]
+    states = words.states(Counter(trial.state.name for trial in trials))
     return [
         name,
         str(spec.get("data", "-")),
         str(spec.get("model", "-")),
-        str(len(trials)),
-        *map(str, states),
+        f"{len(trials)}: {states}" if trials else "0",
         f"{max(values):.4f}" if values else "-",
     ]

@@ -28,6 +28,7 @@ from search.view.silent import Silent
 from search.view.view import View
 from spaces import SearchSpace
 from trainables.config import Fixed
+from trainables.data import find_dataset
 from trainables.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Study:
         from search.preparation import evaluator, prepare_study
 
         spec = self.spec
+        find_dataset(spec.data)  # the commonest slip is answered before anything heavy begins
         gpus = 0 if spec.device == "cpu" else visible_gpus()
         resources = find_resources(spec.workers, spec.cpus_per_trial, spec.gpus_per_trial, gpus)
         view.on_phase("preparing data, weights and workers")

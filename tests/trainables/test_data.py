@@ -92,7 +92,7 @@ def test_a_data_set_of_ones_own_is_named_by_module_and_function():
         ("no.such:thing", "must be importable"),
         (f"{__name__}:missing", "must be importable"),
         (f"{__name__}:no_dataset", "must return a Dataset, but returned a int"),
-        (":own", "must be importable"),
+        (":own", "must have the form"),
     ],
 )
 def test_a_data_set_that_is_none_is_refused(name, words):

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from difflib import get_close_matches
-from importlib import import_module
-
-from spaces import InputError
+from spaces import InputError, locate
+from spaces.errors import did_you_mean
 from trainables.data.dataset import Dataset
 
 BUILT_IN = {"digits": "trainables.data.digits:digits", "glyphs": "trainables.data.glyphs:glyphs"}
 """Name → where the function lives that makes the data set from the seed of its split."""
+
+
+def find_dataset(name: str) -> str:
+    """Where the function lives that makes the data set called `name`; nothing is imported.
+
+    Raises:
+        InputError: It is neither a built-in nor of the form ``package.module:function``.
+    """
+    place = BUILT_IN.get(name, name)
+    if ":" not in place:
+        raise InputError(
+            f"data must be one of {', '.join(BUILT_IN)} or a 'package.module:function', "
+            f"but got {name!r}{did_you_mean(name, BUILT_IN)}"
+        )
+    return place
 
 
 def load_dataset(name: str, seed: int = 0) -> Dataset:
@@ -24,20 +36,7 @@ def load_dataset(name: str, seed: int = 0) -> Dataset:
     Raises:
         InputError: There is no such data set; the built-ins are named.
     """
-    place = BUILT_IN.get(name, name)
-    if ":" not in place:
-        close = get_close_matches(name, BUILT_IN, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise InputError(
-            f"data must be one of {', '.join(BUILT_IN)} or a 'package.module:function', "
-            f"but got {name!r}{hint}"
-        )
-    module, _, attribute = place.partition(":")
-    try:
-        make: Callable[[int], Dataset] = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"data {name!r} must be importable, but: {error}") from None
-    dataset = make(seed)
+    dataset = locate(find_dataset(name))(seed)
     if not isinstance(dataset, Dataset):
         raise InputError(f"data {name!r} must return a Dataset, but returned a {type(dataset).__name__}")
     return dataset

@@ -80,12 +80,16 @@ def run(
     numbers = {"trials": trials, "time": time, "epochs": epochs}
     overrides |= dict(parse_setting(f"{key}={text}") for key, text in numbers.items() if text is not None)
 
+    from search.errors import StudyError
     from search.study import Study
     from search.view.live import make_view
 
     loaded = Study.load(study, store=_store(store), **overrides)
-    with make_view() as view:
-        result = loaded.run(view)
+    try:
+        with make_view() as view:
+            result = loaded.run(view)
+    except KeyboardInterrupt:  # typer would end with 130 and not a word
+        raise StudyError("interrupted; the same command goes on where it stopped") from None
     _show(loaded, result)
 
 

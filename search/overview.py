@@ -83,5 +83,5 @@ def _row(name: str, study: optuna.Study) -> list[str]:
         str(spec.get("data", "-")),
         str(spec.get("model", "-")),
         f"{len(trials)}: {states}" if trials else "0",
-        f"{max(values):.4f}" if values else "-",
+        words.score(max(values, default=None)),
     ]

@@ -82,6 +82,5 @@ def load_recipe(path: str | Path) -> Recipe:
     try:
         return Recipe.model_validate(document.data)
     except ValidationError as error:
-        fields = Fixed.model_fields if error.errors()[0]["loc"][:1] == ("settings",) else Recipe.model_fields
-        place, law = broken_law(error, fields)
+        place, law = broken_law(error, {**Fixed.model_fields, **Recipe.model_fields})
         raise InputError(f"{document.source}, line {document.line(place)}: {law}") from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
+from statistics import fmean
 from types import TracebackType
 
-import yaml
 from optuna.trial import FrozenTrial
 
 from search.ledger import Ledger
@@ -14,10 +15,13 @@ from search.recipe import recipe_of
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.store.layout import Store
+from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
 from search.tracking.provenance import provenance
+from search.view.answer import sentences
 from search.view.view import View
 from spaces import SearchSpace
+from spaces.document import write_document
 from trainables.config import Fixed
 from trainables.protocol import EpochRecord
 
@@ -54,18 +58,23 @@ class Recording:
         self._view = view
         self._ledgers = dict(zip(PHASES, ledgers, strict=True))
         phases = PHASES if spec.finalists else PHASES[:1]
+        self._best: dict[tuple[str, int], float] = {}
         self._projections = {phase: Projection(store, spec.name, phase=phase) for phase in phases}
 
     def __enter__(self) -> Recording:
         spec = self._spec
         tags = {f"provenance.{key}": value for key, value in provenance().items()}
         artifacts = {
-            "spec.yaml": yaml.safe_dump(json.loads(spec.model_dump_json()), sort_keys=False),
-            "space.yaml": yaml.safe_dump(json.loads(json.dumps(self._space.to_dict())), sort_keys=False),
+            "spec.yaml": write_document(json.loads(spec.model_dump_json())),
+            "space.yaml": write_document(self._space.to_dict()),
         }
-        params = {key: str(value) for key, value in self._fixed.model_dump().items()} | {
-            key: str(getattr(spec, key))
+        searched = self._space.leaves()
+        held = self._fixed.model_dump() | {
+            key: getattr(spec, key)
             for key in ("data", "space", "trials", "searcher", "scheduler", "eta", "seed")
+        }
+        params = {
+            key: str(value) for key, value in held.items() if key not in searched and value not in (None, {})
         }
         for phase, projection in self._projections.items():
             projection.open_study(params=params, tags=tags, artifacts=artifacts)
@@ -82,13 +91,19 @@ class Recording:
                 self._view.on_trouble(trouble)
 
     def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
-        """To both."""
-        self._projections[phase].start(trial)
+        """To the screen; MLflow's run begins with the first record, so that it does not count the wait."""
+        self._best[phase, trial.number] = max(trial.intermediate_values.values(), default=-math.inf)
+        if resumed_at:
+            self._projections[phase].start(trial)
         self._view.on_start(phase, trial, resumed_at)
 
     def on_record(self, phase: str, number: int, record: EpochRecord, time_ms: int) -> None:
         """To both."""
-        self._projections[phase].record(number, record.epoch, time_ms, record.metrics)
+        projection = self._projections[phase]
+        if self._best[phase, number] == -math.inf:
+            projection.start(self._ledgers[phase].trial(number))
+        best = self._best[phase, number] = max(self._best[phase, number], record.score)
+        projection.record(number, record.epoch, time_ms, {SCORE: best, **record.metrics})
         self._view.on_record(phase, number, record)
 
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
@@ -106,14 +121,14 @@ class Recording:
 
     def conclude(self, result: StudyResult) -> None:
         """The leaderboard, the winning recipe and its figures, on the parent run."""
-        from statistics import fmean
-
         artifacts = {"leaderboard.csv": result.dataframe().to_csv(index=False)}
-        tags: dict[str, str] = {}
+        tags = {"mlflow.note.content": "\n\n".join(sentences(result, self._spec))}
         metrics: dict[str, float] = {}
         if any(trial.state == "COMPLETE" for trial in result.trials):
             best = result.best
-            artifacts["recipe.yaml"] = recipe_of(self._spec, best.params)
+            seed = self._ledgers["search"].trial(best.number).user_attrs["seed"]
+            settled = {"precision": self._fixed.precision}
+            artifacts["recipe.yaml"] = recipe_of(self._spec, best.params, seed=seed, settled=settled)
             tags["winner.trial"] = str(best.number)
             metrics["best/score"] = best.score if best.score is not None else 0.0
         answer = result.answer

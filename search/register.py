@@ -121,6 +121,15 @@ def write_settled(ledger: Ledger, fixed: Fixed) -> None:
     ledger.study.set_user_attr(SETTLED, {"device": fixed.device, "precision": fixed.precision})
 
 
+def read_ledger(store: Store, name: str, space: SearchSpace) -> Ledger:
+    """The ledger called `name` to be read; an empty one in memory where there is none."""
+    storage = open_storage(store)
+    if name not in optuna.get_all_study_names(storage):
+        storage = optuna.storages.InMemoryStorage()
+    with hushed_optuna():
+        return Ledger(make_study(storage, name, optuna.samplers.RandomSampler()), space)
+
+
 def find_study(store: Store, name: str) -> optuna.Study:
     """A study of the ledger, to be read.
 

@@ -101,7 +101,8 @@ class Study:
             ledger = register.open_ledger(self.store, spec, space, spec.name)
             register.enter(ledger, spec)
             fixed = self._settled(ledger, prepared.material)
-            confirmation = self._confirmation(ledger)
+            confirm = register.open_ledger(self.store, spec, space, register.confirm_name(spec.name))
+            confirmation = self._confirmation(ledger, confirm)
             ledgers = [ledger, confirmation.ledger]
             with Recording(self.store, spec, space, fixed, ledgers, view) as recording:
                 view.on_study(spec, _begun(ledger), resources.workers)
@@ -129,14 +130,15 @@ class Study:
             InputError: There is no such study in the store.
         """
         ledger = Ledger(register.find_study(self.store, self.spec.name), self.spec.search_space())
-        answer = self._confirmation(ledger).answer(None) if self.spec.finalists else None
+        confirm = register.read_ledger(self.store, register.confirm_name(self.spec.name), ledger.space)
+        answer = self._confirmation(ledger, confirm).answer(None) if self.spec.finalists else None
         return self._result(ledger, answer, lambda number: None)
 
-    def _confirmation(self, ledger: Ledger) -> Confirmation:
+    def _confirmation(self, ledger: Ledger, confirm: Ledger) -> Confirmation:
         spec, space = self.spec, ledger.space
         return Confirmation(
             ledger,
-            register.open_ledger(self.store, spec, space, register.confirm_name(spec.name)),
+            confirm,
             baseline=space.baseline(),
             finalists=spec.finalists,
             seeds=spec.finalist_seeds,

@@ -38,7 +38,8 @@ def broken_law(error: ValidationError, fields: Collection[str]) -> tuple[tuple[s
         The path to the offending entry (empty if a law about several fields is broken), and the sentence.
     """
     complaints = error.errors()
-    first = complaints[0]
+    # A name mistyped is why another one is missing.
+    first = next((one for one in complaints if one["type"] == "extra_forbidden"), complaints[0])
     name = str(first["loc"][0]) if first["loc"] else ""
     # A field of several kinds complains once for each, with the kind at the end of the place.
     alike = [one for one in complaints if one["loc"][:1] == first["loc"][:1]]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spaces import InvalidParams, Params, Value
+from spaces.laws import broken_law
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -48,14 +49,14 @@ class Fixed(BaseModel):
         ema_decay: Exponential moving average of weights and buffers, in [0, 1); 0 is off.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = "glyphs"
     pretrained: bool | str = True
     model_args: dict[str, str | int | float | bool] = Field(default_factory=dict)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    image_size: int | None = Field(default=None, ge=8)
+    image_size: int | None = Field(default=None, ge=8, le=4096)
     epochs: int = Field(default=27, ge=1)
     repeats: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -180,7 +181,7 @@ class TrialConfig:
         try:
             settled = Fixed.model_validate({**fixed.model_dump(), **knobs})
         except ValidationError as error:
-            raise InvalidParams(_reason(error)) from None
+            raise InvalidParams(broken_law(error, Fixed.model_fields)[1]) from None
         return cls(
             model=settled.model,
             pretrained=settled.pretrained,
@@ -203,13 +204,6 @@ class TrialConfig:
             ),
             numerics=NumericsConfig(settled.precision, settled.device),
         )
-
-
-def _reason(error: ValidationError) -> str:
-    """The first of pydantic's complaints as one sentence: the parameter, the law, the value."""
-    first = error.errors()[0]
-    law = first["msg"].removeprefix("Value error, ")
-    return f"{first['loc'][0]}: {law}, but got {first['input']!r}" if first["loc"] else law
 
 
 def _strategy(params: Params) -> StrategyConfig:

@@ -5,12 +5,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 RECORD = "record:"
+SCORE = "score"
+"""The best so far: first in each record, since MLflow's compare page preselects the first metric that it knows."""
 STATUS = {"RUNNING": "RUNNING", "COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
@@ -138,19 +140,22 @@ def patch_of_trial(trial: "FrozenTrial") -> RunPatch:
     }
     points: tuple[Point, ...] = ()
     nonfinite: set[str] = set()
+    best = -math.inf
     for epoch, record in sorted(records.items()):
-        more, missing = points_of(epoch, record["time"], record["metrics"])
+        best = max(best, trial.intermediate_values.get(epoch, best))
+        more, missing = points_of(epoch, record["time"], {SCORE: best, **record["metrics"]})
         points += more
         nonfinite.update(missing)
     tags = {"trial.number": str(trial.number), "trial.state": trial.state.name}
-    for name in ("seed", "reason", "seconds"):
-        if name in trial.user_attrs:
+    for name in ("seed", "reason", "seconds", "candidate"):
+        if trial.user_attrs.get(name, "") != "":
             tags[f"trial.{name}"] = str(trial.user_attrs[name])
+    if "candidate" in trial.user_attrs:  # a training of the confirmation is called what it confirms
+        tags["mlflow.runName"] = f"{trial.user_attrs['candidate']}, seed {trial.user_attrs.get('seed')}"
     end_time = None
     if trial.state.is_finished():
         tags["trial.epochs"] = str(len(records))
         end_time = milliseconds(trial.datetime_complete) if trial.datetime_complete else None
-        points += _score(trial, {epoch: int(record["time"]) for epoch, record in records.items()}, end_time)
     return RunPatch(
         number=trial.number,
         tags=tags,
@@ -158,20 +163,15 @@ def patch_of_trial(trial: "FrozenTrial") -> RunPatch:
         points=points,
         nonfinite=tuple(sorted(nonfinite)),
         status=STATUS[trial.state.name],
-        start_time=milliseconds(trial.datetime_start) if trial.datetime_start else None,
+        start_time=_start(trial, records),
         end_time=end_time,
         whole=True,
     )
 
 
-def _score(trial: "FrozenTrial", times: Mapping[int, int], end_time: int | None) -> tuple[Point, ...]:
-    """The trial's best value (higher is better) at the first epoch that reached it, or nothing."""
-    values = {epoch: value for epoch, value in trial.intermediate_values.items() if math.isfinite(value)}
-    if values:
-        epoch = max(sorted(values), key=values.__getitem__)
-        # The record's time, not the trial's end: Optuna keeps the latter in local time, so that another time
-        # zone would make another point of it.
-        return (Point("score", float(values[epoch]), times.get(epoch, end_time or 0), epoch),)
-    if trial.value is not None and math.isfinite(trial.value):
-        return (Point("score", float(trial.value), end_time or 0, len(times)),)
-    return ()
+def _start(trial: "FrozenTrial", records: Mapping[int, Mapping[str, Any]]) -> int | None:
+    """When its first epoch began. A trial is asked for before a worker is free, and that wait is not its own."""
+    if records:
+        first = records[min(records)]
+        return int(first["time"] - 1000 * first["metrics"].get("epoch_seconds", 0.0))
+    return milliseconds(trial.datetime_start) if trial.datetime_start else None

@@ -41,7 +41,7 @@ def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: C
         _say(console, f"Winner: trial {winner.number}", style="bold")
         _say(console, words.recipe(winner.params))
         console.print()
-    for sentence in _sentences(result, spec):
+    for sentence in sentences(result, spec):
         _say(console, sentence)
     console.print()
     _print_places(result, store, winner, console)
@@ -63,7 +63,8 @@ def _counts(result: StudyResult, spec: StudySpec) -> str:
 # -- the answer -----------------------------------------------------------------------------------------
 
 
-def _sentences(result: StudyResult, spec: StudySpec) -> list[str]:
+def sentences(result: StudyResult, spec: StudySpec) -> list[str]:
+    """What the study found, or why there is no answer, in plain sentences."""
     answer = result.answer
     if answer is not None:
         return _answered(answer, spec, result)

@@ -130,7 +130,7 @@ def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
         "tests.search.parts:quadrants",
         "test_resnet",
         "2: 2 COMPLETE",
-        f"{finished.best_value:.4f}",
+        f"{finished.best_value:.3f}",
     ]
     assert out.splitlines()[1].split("  ") == cells
     assert max(map(len, out.splitlines())) <= 80
@@ -263,7 +263,7 @@ params: {batch_size: 16, strategy: full, strategy.full.lr: 0.001}
 def test_a_broken_recipe(refused, tmp_path, old, new, said):
     file = tmp_path / "r.yaml"
     file.write_text(RECIPE.replace(old, new))
-    assert said in refused("train", file) or "`params` must be given" in refused("train", file)
+    assert refused("train", file).startswith(said)
 
 
 def test_weights_are_refused_before_the_training_where_they_cannot_be_written(refused, tmp_path):

@@ -34,7 +34,9 @@ def objective_of(tmp_path, space="finetune", **settings) -> Objective:
     return Objective(DATA, space, 3, **{"store": Store(tmp_path / "mlruns"), **SETTINGS, **settings})
 
 
-@pytest.mark.parametrize(("sampler", "pruner"), [("tpe", "median"), ("random", "halving"), ("keep-away", "none")])
+@pytest.mark.parametrize(
+    ("sampler", "pruner"), [("tpe", "median"), ("random", "halving"), ("keep-away", "none")]
+)
 def test_optunas_own_samplers_and_pruners_drive_it(sampler, pruner, tmp_path):
     study = optuna.create_study(
         direction="maximize", sampler=SAMPLERS[sampler](), pruner=PRUNERS[pruner](), study_name="by hand"
@@ -50,7 +52,9 @@ def test_optunas_own_samplers_and_pruners_drive_it(sampler, pruner, tmp_path):
         else:
             assert "stopped by" in trial.user_attrs["reason"]
     in_mlflow = mlflow_states(Store(tmp_path / "mlruns"), "by-hand")
-    assert {number: state for number, (_, state) in in_mlflow.items()} == {t.number: t.state.name for t in study.trials}
+    assert {number: state for number, (_, state) in in_mlflow.items()} == {
+        t.number: t.state.name for t in study.trials
+    }
 
 
 def test_the_same_params_and_seed_give_the_same_score_as_a_study_would(tmp_path):

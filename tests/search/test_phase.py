@@ -79,7 +79,10 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
         if fate < 0.02:
             phase.on_failure(number, "a bug", diverged=fate < 0.01)
             del live[number]
-        elif phase.on_record(number, EpochRecord(epoch, curve(assignment.params["x"], epoch), {})) is Decision.STOP:
+        elif (
+            phase.on_record(number, EpochRecord(epoch, curve(assignment.params["x"], epoch), {}))
+            is Decision.STOP
+        ):
             del live[number]
         done += 1
     return False

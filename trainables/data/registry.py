@@ -36,7 +36,19 @@ def load_dataset(name: str, seed: int = 0) -> Dataset:
     Raises:
         InputError: There is no such data set; the built-ins are named.
     """
-    dataset = locate(find_dataset(name))(seed)
+    make = locate(find_dataset(name))
+    if not callable(make):
+        raise InputError(
+            f"data {name!r} must be a function (seed) -> Dataset, but is a {type(make).__name__}"
+        )
+    try:
+        dataset = make(seed)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"data {name!r} must give a Dataset, but failed: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(dataset, Dataset):
         raise InputError(f"data {name!r} must return a Dataset, but returned a {type(dataset).__name__}")
     return dataset

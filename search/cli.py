@@ -155,7 +155,7 @@ def ui(
 def _store(path: Path | None) -> Any:
     from search.store.layout import Store
 
-    return Store(path) if path is not None else Store.default()
+    return Store.at(path) if path is not None else Store.default()
 
 
 def _load(name: str, store: Path | None) -> Any:

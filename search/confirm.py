@@ -72,16 +72,24 @@ class Confirmation:
         """Choose the winner on validation, then open the test split for it and for the baseline.
 
         What was measured on the test split is kept in the ledger: a second call reads it and opens
-        nothing. If a longer search has brought another winner, the split is opened again, and the
-        answer says how often it was.
+        nothing. If a longer search has brought another winner, or more seeds are asked for, the split is
+        opened again, and the answer says how often it was. A finalist of whose trainings some failed ranks
+        below those with none.
 
         Args:
             evaluate: Measures on the test split; none leaves it closed.
+
+        Returns:
+            None while search or confirmation have trainings left, or if no finalist has succeeded.
         """
+        if not self._is_over():
+            return None
         finalists = [
             self._confirmed(_label(trial, self._baseline), trial, self._seeds) for trial in self._chosen()
         ]
-        complete = sorted((one for one in finalists if one.val), key=lambda one: -fmean(one.val))
+        complete = sorted(
+            (one for one in finalists if one.val), key=lambda one: (-len(one.val), -fmean(one.val))
+        )
         if not complete:
             return None
         winner = complete[0]
@@ -102,6 +110,18 @@ class Confirmation:
             optimism=best - fmean(winner.val),
             openings=self.ledger.study.user_attrs.get(OPENINGS, []),
         )
+
+    def _is_over(self) -> bool:
+        """The search has no trial left, and each candidate's training with each seed has a final state."""
+        if any(trial.state is TrialState.RUNNING for trial in self._search.trials()):
+            return False
+        ended = {
+            (trial.user_attrs.get("candidate"), trial.user_attrs.get("seed"))
+            for trial in self.ledger.trials()
+            if trial.state.is_finished()
+        }
+        labels = {BASELINE, *(_label(trial, self._baseline) for trial in self._chosen())}
+        return all((label, seed) in ended for label in labels for seed in self._seeds)
 
     def _trainings(self, label: str) -> dict[int, FrozenTrial]:
         """Seed → the COMPLETE training of `label` with it."""
@@ -137,7 +157,7 @@ class Confirmation:
         study.set_user_attr(OPENINGS, openings)  # first: an opening that is not written down never happened
         for training in unseen:
             measured[str(training.number)] = evaluate(training)
-        study.set_user_attr(TEST, measured)
+            study.set_user_attr(TEST, measured)
 
 
 def _label(trial: FrozenTrial, baseline: Params) -> str:

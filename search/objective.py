@@ -7,21 +7,24 @@ import copy
 import functools
 import re
 import threading
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import optuna
-import yaml
 from optuna.trial import TrialState
 
 from search.ledger import Ledger
+from search.register import UID
 from search.searchers.keep_away import DIVERGED
 from search.store.databases import prepare
 from search.store.layout import Store
+from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
 from search.tracking.provenance import provenance
 from spaces import InputError, Int, SearchSpace
+from spaces.document import write_document
 from trainables.config import Fixed
 from trainables.protocol import Diverged
 from trainables.seeds import derive_seed
@@ -84,7 +87,7 @@ class Objective:
         self.fixed = settle(fixed, material)
         self._material = material
         self._store = None if store is False else store if isinstance(store, Store) else Store.default()
-        self._projection: Projection | None = None
+        self._projections: dict[str, Projection] = {}
         self._lock = threading.Lock()
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -106,13 +109,14 @@ class Objective:
         assignment = ledger.take(trial, lambda number: derive_seed(self.seed, "trial", number) % 2**31)
         projection = self._open(trial.study)
         projection.start(ledger.trial(trial.number))
-        trainable = from_params(assignment.params, self.fixed, assignment.seed, self._material)
         end = functools.partial(self._end, trial, ledger, projection)
         try:
+            trainable = from_params(assignment.params, self.fixed, assignment.seed, self._material)
             for record in trainable.epochs():
                 time_ms = ledger.record(trial.number, record)
                 if time_ms is not None:
-                    projection.record(trial.number, record.epoch, time_ms, record.metrics)
+                    metrics = {SCORE: ledger.best_so_far(trial.number), **record.metrics}
+                    projection.record(trial.number, record.epoch, time_ms, metrics)
                 if record.epoch < self.fixed.epochs and trial.should_prune():
                     reason = f"stopped by {type(trial.study.pruner).__name__} at epoch {record.epoch}"
                     end(TrialState.PRUNED, reason)
@@ -141,25 +145,31 @@ class Objective:
         projection.flush()
 
     def _open(self, study: optuna.Study) -> Projection | _Nowhere:
-        if self._projection is None:
-            if self._store is None:
-                return _Nowhere()
-            prepare(self._store)
-            self._projection = Projection(self._store, safe_name(study.study_name))
-            self._projection.open_study(
-                params={key: str(value) for key, value in self.fixed.model_dump().items()}
-                | {"data": self.data, "seed": str(self.seed)},
+        """The projection of the study that asks; each study has its own parent run."""
+        if self._store is None:
+            return _Nowhere()
+        if UID not in study.user_attrs:
+            study.set_user_attr(UID, uuid.uuid4().hex)
+        uid = str(study.user_attrs[UID])
+        if uid not in self._projections:
+            if not self._projections:
+                prepare(self._store)
+                atexit.register(self.close)
+            projection = Projection(self._store, safe_name(study.study_name), uid=uid)
+            searched = self.space.leaves()
+            held = {"data": self.data, "seed": self.seed, **self.fixed.model_dump()}
+            projection.open_study(
+                params={k: str(v) for k, v in held.items() if k not in searched and v not in (None, {})},
                 tags={f"provenance.{key}": value for key, value in provenance().items()},
-                artifacts={"space.yaml": yaml.safe_dump(dict(self.space.to_dict()), sort_keys=False)},
+                artifacts={"space.yaml": write_document(self.space.to_dict())},
             )
-            atexit.register(self.close)
-        return self._projection
+            self._projections[uid] = projection
+        return self._projections[uid]
 
     def close(self) -> None:
-        """End the parent run in MLflow. Also done when the interpreter ends."""
-        if self._projection is not None:
-            self._projection.close()
-            self._projection = None
+        """End the parent runs in MLflow. Also done when the interpreter ends."""
+        while self._projections:
+            self._projections.popitem()[1].close()
 
     def __enter__(self) -> Objective:
         return self

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from search.ledger import Ledger
 from search.recipe import recipe_of
+from search.register import uid_of
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.store.layout import Store
@@ -59,7 +60,8 @@ class Recording:
         self._ledgers = dict(zip(PHASES, ledgers, strict=True))
         phases = PHASES if spec.finalists else PHASES[:1]
         self._best: dict[tuple[str, int], float] = {}
-        self._projections = {phase: Projection(store, spec.name, phase=phase) for phase in phases}
+        uid = uid_of(ledgers[0])
+        self._projections = {phase: Projection(store, spec.name, phase=phase, uid=uid) for phase in phases}
 
     def __enter__(self) -> Recording:
         spec = self._spec
@@ -114,6 +116,11 @@ class Recording:
     def on_finalists(self, trainings: int) -> None:
         """The search is over; so many trainings make its confirmation."""
         self._view.on_finalists(trainings)
+
+    def flush(self) -> None:
+        """Wait until MLflow has what happened so far."""
+        for projection in self._projections.values():
+            projection.flush()
 
     def run_id(self, number: int) -> str | None:
         """MLflow's run of a trial of the search, as far as it is written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from trainables.config import Fixed
 from trainables.seeds import derive_seed
 
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
+BASELINE, UID = "baseline", "uid"
 _SPACE_FIELDS = {"space", "narrow"}
 
 
@@ -76,6 +78,13 @@ def enter(ledger: Ledger, spec: StudySpec) -> None:
     study, space = ledger.study, ledger.space
     if SPEC in study.user_attrs:
         _refuse_another(study.user_attrs, spec, space)
+    elif ledger.trials():
+        raise InputError(
+            f"study {spec.name!r} must have been made by `finetune-search run`, but it was made by other means; "
+            "choose another --name"
+        )
+    study.set_user_attr(UID, study.user_attrs.get(UID) or uuid.uuid4().hex)
+    study.set_user_attr(BASELINE, space.baseline())
     study.set_user_attr(SPACE, space.to_dict())
     study.set_user_attr(DIGEST, space.digest())
     study.set_user_attr(SPEC, json.loads(spec.model_dump_json()))
@@ -87,6 +96,10 @@ def _refuse_another(written: Mapping[str, Any], spec: StudySpec, space: SearchSp
     advice = "continue it as it was, or choose another --name"
     if written[DIGEST] != space.digest():
         raise InputError(f"study {spec.name!r} exists with another space; {advice}")
+    if written.get(BASELINE, space.baseline()) != space.baseline():
+        raise InputError(
+            f"study {spec.name!r} exists with another baseline (defaults of its space); {advice}"
+        )
     for key, value in json.loads(spec.model_dump_json()).items():
         before = written[SPEC].get(key, value)
         if before != value and key not in CHANGEABLE | _SPACE_FIELDS:
@@ -108,6 +121,11 @@ def refuse_another(store: Store, spec: StudySpec, space: SearchSpace) -> bool:
         _refuse_another(study.user_attrs, spec, space)
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     return len(ended) < spec.trials
+
+
+def uid_of(ledger: Ledger) -> str:
+    """The study's own word, which a later study of the same name does not share."""
+    return str(ledger.study.user_attrs[UID])
 
 
 def settled_once(ledger: Ledger, fixed: Fixed) -> Fixed | None:
@@ -140,8 +158,10 @@ def find_study(store: Store, name: str) -> optuna.Study:
     if name.split("@")[0] not in names:
         there = f"; there are: {', '.join(names)}" if names else "; no study was run there yet"
         raise InputError(f"there is no study {name!r} in {store.root}{there}")
-    with hushed_optuna():
-        return make_study(open_storage(store), name, optuna.samplers.RandomSampler())
+    try:
+        return optuna.load_study(study_name=name, storage=open_storage(store))
+    except KeyError:
+        raise InputError(f"there is no study {name!r} in {store.root}") from None
 
 
 def study_names(store: Store) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from spaces import InputError, SearchSpace, load_space, locate
+from spaces import InputError, SearchSpace, load_space, locate, preset_names
 from spaces.document import Document, parse_value, read_document
 from spaces.errors import did_you_mean, known_names, shown
 from spaces.laws import broken_law
@@ -118,7 +118,6 @@ CHANGEABLE = frozenset(
         "finalists",
         "finalist_seeds",
         "workers",
-        "cpus_per_trial",
         "gpus_per_trial",
     }
 )
@@ -200,8 +199,10 @@ def _overridden(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str
     leaves = load_space(settings.get("space", StudySpec.model_fields["space"].default)).leaves()
     narrow = dict(changes)
     if "space" in overrides and "narrow" not in overrides:
-        # The file's changes are of the file's space: what another one does not have cannot be meant.
-        narrow = {name: change for name, change in narrow.items() if name in leaves}
+        # The file's changes are of the file's space: a space of the user's own means what it says, and what
+        # another preset does not have cannot be meant.
+        kept = leaves if settings["space"] in preset_names() else {}
+        narrow = {name: change for name, change in narrow.items() if name in kept}
     for key, value in overrides.items():
         name = key.removeprefix("narrow.").removeprefix("space.")
         if name in leaves:

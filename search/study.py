@@ -18,7 +18,7 @@ from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler, Scheduler
 from search.errors import StudyError
 from search.execution.names import BEST, LAST
-from search.ledger import Ledger
+from search.ledger import Ledger, records_of
 from search.recording import Recording
 from search.result import Answer, StudyResult, summarise
 from search.spec import StudySpec, load_spec
@@ -106,7 +106,7 @@ class Study:
             ledgers = [ledger, confirmation.ledger]
             with Recording(self.store, spec, space, fixed, ledgers, view) as recording:
                 view.on_study(spec, _begun(ledger), resources.workers)
-                program = self._program(confirmation, ledger, prepared.grace, recording)
+                program = self._program(confirmation, ledger, prepared.grace, recording, resources.workers)
                 if not program.is_done:
                     from search.execution.tuner import execute
                     from search.execution.worker import Shared
@@ -114,10 +114,11 @@ class Study:
                     shared = Shared(spec.trainable, fixed, prepared.material, resources.cpus_per_trial)
                     cluster.ready()
                     view.on_phase("")
-                    execute(program, shared, resources, self._folder)
+                    execute(program, shared, resources, self._folder, register.uid_of(ledger))
                 self._tidy(*ledgers)
                 evaluate = evaluator(spec, prepared, fixed, lambda number: self._folder(CONFIRM, number))
                 answer = confirmation.answer(evaluate) if spec.finalists else None
+                recording.flush()
                 result = self._result(ledger, answer, recording.run_id)
                 recording.conclude(result)
         view.on_result(result)
@@ -153,14 +154,19 @@ class Study:
 
             fixed = settle(self.spec.fixed(), material, self.spec.cpus_per_trial)
             register.write_settled(ledger, fixed)
+        else:
+            from trainables.precision import pick_device
+
+            pick_device(fixed.device)  # a study begun on a GPU goes on on one
         return fixed
 
     def _program(
-        self, confirmation: Confirmation, ledger: Ledger, grace: int, recording: Recording
+        self, confirmation: Confirmation, ledger: Ledger, grace: int, recording: Recording, workers: int
     ) -> Program:
         """Search and confirmation, standing where the ledger says."""
         spec = self.spec
-        deadline = None if spec.time is None else time.monotonic() + spec.time
+        began = time.monotonic() - _seconds_spent(ledger, workers)
+        deadline = None if spec.time is None else began + spec.time
 
         def seed_of(phase: str) -> Callable[[int], int]:
             return lambda number: derive_seed(spec.seed, phase, number) % 2**31
@@ -228,6 +234,12 @@ class Study:
             epochs=self.spec.epochs,
             parameters=tuple(ledger.space.leaves()),
         )
+
+
+def _seconds_spent(ledger: Ledger, workers: int) -> float:
+    """About how long earlier starts of the search took: what its epochs took, shared among the workers."""
+    seconds = sum(r.metrics.get("epoch_seconds", 0.0) for t in ledger.trials() for r in records_of(t))
+    return seconds / workers
 
 
 def _begun(ledger: Ledger) -> list[FrozenTrial]:

@@ -119,7 +119,7 @@ class FineTuning:
         return {
             "train/loss": float(losses.mean()),
             "train/accuracy": float(hits.sum()) / images,
-            "train/grad_norm": float(finite.mean()),
+            "train/grad_norm": float(finite.mean()) if len(finite) else math.inf,
             "lr": max(group["lr"] for group in self.optimizer.param_groups),
             "images_per_second": images / seconds,
             "train_seconds": seconds,
@@ -156,7 +156,8 @@ class FineTuning:
     def _check_finite(self, epoch: int, losses: Tensor, norms: Tensor) -> None:
         for what, values in (("loss", losses), ("gradient", norms)):
             bad = (~torch.isfinite(values)).nonzero().flatten().tolist()
-            scaling = what == "gradient" and self.scaler.is_enabled() and len(bad) < len(values)
+            # With loss scaling a gradient overflows now and then until the scale has come down.
+            scaling = what == "gradient" and self.scaler.is_enabled() and self.scaler.get_scale() >= 1
             if bad and not scaling:
                 raise Diverged(what, epoch, bad[0] + 1, float(values[bad[0]]))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from spaces import InputError
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -38,7 +40,15 @@ class Precision:
 
 
 def pick_device(wish: str) -> torch.device:
-    """``auto`` takes the GPU where there is one."""
+    """``auto`` takes the GPU where there is one.
+
+    Raises:
+        InputError: A GPU is wished for where torch sees none.
+    """
+    if wish == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device 'cuda' needs a GPU that torch can use, but there is none; use device=cpu or auto"
+        )
     if wish == "auto":
         wish = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(wish)

@@ -8,7 +8,7 @@ from typing import Protocol
 from optuna.trial import FrozenTrial, TrialState
 
 from search.decisions.scheduler import Decision, Scheduler
-from search.ledger import Assignment, Ledger, records_of
+from search.ledger import Assignment, Ledger, records_of, time_of
 from trainables.protocol import EpochRecord
 
 
@@ -60,19 +60,22 @@ class Phase:
         self._listener = listener
         self._may_start = may_start
         self._live: set[int] = set()
+        self._verdicts: dict[int, Decision] = {}
         self._to_resume = self._take_over()
 
     def _take_over(self) -> list[int]:
         """Stand where an earlier driver stood: the rungs as they were, its living trials to be resumed."""
-        living = []
-        for trial in self.ledger.trials():
-            best = -float("inf")
-            for record in records_of(trial):
-                best = max(best, record.score)
-                self._scheduler.on_record(trial.number, record.epoch, best)
-            if trial.state is TrialState.RUNNING:
-                living.append(trial.number)
-        return living
+        trials = self.ledger.trials()
+        events = sorted(
+            (time_of(trial, record.epoch), trial.number, record.epoch, record)
+            for trial in trials
+            for record in records_of(trial)
+        )
+        best: dict[int, float] = {}
+        for _, number, _, record in events:  # in the order in which they were judged
+            best[number] = max(best.get(number, record.score), record.score)
+            self._verdicts[number] = self._scheduler.on_record(number, record.epoch, best[number])
+        return [trial.number for trial in trials if trial.state is TrialState.RUNNING]
 
     @property
     def is_done(self) -> bool:
@@ -95,9 +98,13 @@ class Phase:
             self._live.add(assignment.number)
             trial = self.ledger.trial(assignment.number)
             self._listener.on_start(self.name, trial, assignment.known)
-            if assignment.known < self._max_epochs:
+            # A driver may have died between a record and what followed from it.
+            if assignment.known >= self._max_epochs:
+                self._complete(assignment.number)
+            elif assignment.known and self._verdicts.get(assignment.number) is Decision.STOP:
+                self._prune(assignment.number, assignment.known)
+            else:
                 return assignment
-            self._complete(assignment.number)  # the driver died between the last record and the state
         return None
 
     def on_record(self, number: int, record: EpochRecord) -> Decision:
@@ -114,18 +121,17 @@ class Phase:
             return Decision.CONTINUE
         decision = self._scheduler.on_record(number, record.epoch, self.ledger.best_so_far(number))
         if decision is Decision.STOP:
-            self._end(
-                number,
-                self.ledger.finish(
-                    number, TrialState.PRUNED, f"stopped by the scheduler at epoch {record.epoch}"
-                ),
-            )
+            self._prune(number, record.epoch)
         return decision
 
     def on_failure(self, number: int, reason: str, *, diverged: bool = False) -> None:
         """A trial broke: by its recipe (`diverged`), by its code, or with its worker."""
         if number in self._live:
             self._end(number, self.ledger.fail(number, reason, diverged=diverged))
+
+    def _prune(self, number: int, epoch: int) -> None:
+        reason = f"stopped by the scheduler at epoch {epoch}"
+        self._end(number, self.ledger.finish(number, TrialState.PRUNED, reason))
 
     def _complete(self, number: int) -> None:
         self._end(number, self.ledger.finish(number, TrialState.COMPLETE, ""))

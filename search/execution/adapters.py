@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 
 from search.decisions.program import Job, Program
 from search.decisions.scheduler import Decision
+from search.errors import StudyError
 from trainables.protocol import EpochRecord
 
 
@@ -27,10 +28,12 @@ class Bridge:
     Args:
         program: What to run.
         folder_of: (phase, trial number) → folder of its checkpoints.
+        study: What no other study is called, not even a later one of the same name.
     """
 
-    def __init__(self, program: Program, folder_of: Callable[[str, int], Path]) -> None:
+    def __init__(self, program: Program, folder_of: Callable[[str, int], Path], study: str) -> None:
         self._program = program
+        self._study = study
         self._folder_of = folder_of
         self.fault: BaseException | None = None
         self.stopping = threading.Event()
@@ -55,6 +58,7 @@ class Bridge:
     def _config(self, job: Job) -> dict[str, Any]:
         assignment = job.assignment
         return {
+            "study": self._study,
             "phase": job.phase,
             "number": assignment.number,
             "params": dict(assignment.params),
@@ -72,6 +76,8 @@ class Bridge:
 
     def _judge(self, config: dict[str, Any], result: dict[str, Any]) -> Decision:
         phase, number = config["phase"], config["number"]
+        if "fault" in result:
+            raise StudyError(f"{result['fault']}; mend that, and the same command goes on")
         if "failure" in result:
             self._program.on_failure(phase, number, result["failure"], diverged=bool(result.get("diverged")))
             return Decision.STOP
@@ -142,7 +148,7 @@ class RayCallback(Callback):
 
 def _unflatten(result: dict[str, Any]) -> dict[str, Any]:
     """Ray flattens nested results with slashes, which our metrics' names have too; undo it."""
-    if "failure" in result:
+    if "record/epoch" not in result:
         return result
     prefix = "record/metrics/"
     return {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.errors import StudyError
+from spaces import InputError
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -57,7 +58,14 @@ def find_resources(
         cpus_per_trial: Cores of one trial.
         gpus_per_trial: Share of a GPU of one trial; none takes a whole one.
         gpus: GPUs of this machine that the study may use.
+
+    Raises:
+        InputError: A share that no machine, or not this one, can give.
     """
+    if gpus_per_trial is not None and gpus_per_trial > 1 and gpus_per_trial != int(gpus_per_trial):
+        raise InputError(f"`gpus_per_trial` must be whole above 1, but got {gpus_per_trial:g}")
+    if gpus and gpus_per_trial is not None and gpus_per_trial > gpus:
+        raise InputError(f"`gpus_per_trial <= GPUs` must hold, but got {gpus_per_trial:g} with {gpus}")
     share = float(min(gpus, 1)) if gpus_per_trial is None else gpus_per_trial if gpus else 0.0
     if workers is None:
         workers = available_cores() // cpus_per_trial

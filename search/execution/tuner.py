@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 
@@ -31,7 +30,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 def execute(
-    program: Program, shared: Shared, resources: Resources, folder_of: Callable[[str, int], Path]
+    program: Program,
+    shared: Shared,
+    resources: Resources,
+    folder_of: Callable[[str, int], Path],
+    study: str,
 ) -> None:
     """Run `program` to its end on the cluster that Ray is connected to.
 
@@ -41,7 +44,7 @@ def execute(
         Interrupted: Ctrl-C or SIGTERM; trials were stopped after their current epoch.
         Exception: The first fault inside the program (a store that cannot be written, say).
     """
-    bridge = Bridge(program, folder_of)
+    bridge = Bridge(program, folder_of, study)
     scratch = tempfile.mkdtemp(prefix="finetune-search-")
     trainable = tune.with_resources(
         tune.with_parameters(Worker, shared=shared),
@@ -121,8 +124,3 @@ def _stopping_by_signal(bridge: Bridge) -> Iterator[None]:
         del os.environ["TUNE_DISABLE_SIGINT_HANDLER"]
         for which, handler in before.items():
             signal.signal(which, handler)
-
-
-def is_connected() -> bool:
-    """Whether Ray runs in this process already."""
-    return bool(ray.is_initialized())

@@ -35,6 +35,10 @@ class Shared:
     threads: int
 
 
+class _Unsaved(Exception):
+    """A checkpoint could not be written."""
+
+
 class Worker(ray.tune.Trainable):
     """Runs the trials that Ray gives it, one after the other, an epoch a step.
 
@@ -61,6 +65,7 @@ class Worker(ray.tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._folder = Path(config["folder"])
         self._known = int(config["known"])
+        self._owner = f"{config['study']}/{config['phase']}/{config['number']}"
         self._history: list[dict[str, Any]] = []
         self._records = self._run(config)
 
@@ -69,7 +74,7 @@ class Worker(ray.tune.Trainable):
             config["params"], self._shared.fixed, config["seed"], self._shared.material
         )
         saved = checkpoint.load(self._folder / LAST)
-        if saved is not None:
+        if saved is not None and saved.get("owner") == self._owner:  # else another study's, of the same name
             trainable.load_state_dict(saved["state"])
             self._history = list(saved["records"])
             yield from (EpochRecord.from_dict(record) for record in self._history)
@@ -79,10 +84,17 @@ class Worker(ray.tune.Trainable):
             yield record
 
     def _save(self, trainable: Trainable, *, final: bool) -> None:
+        try:
+            self._write(trainable, final=final)
+        except OSError as error:  # a full disk is no fault of the trial's
+            raise _Unsaved(error.strerror or str(error)) from error
+
+    def _write(self, trainable: Trainable, *, final: bool) -> None:
         state = trainable.state_dict()
         if final and "best" in state:  # what a winner is evaluated and exported from
             checkpoint.save(self._folder / BEST, state["best"])
-        checkpoint.save(self._folder / LAST, {"state": state, "records": self._history})
+        whole = {"owner": self._owner, "state": state, "records": self._history}
+        checkpoint.save(self._folder / LAST, whole)
 
     def step(self) -> dict[str, Any]:
         """The next record that the ledger does not have, or why there is none."""
@@ -91,6 +103,8 @@ class Worker(ray.tune.Trainable):
                 if record.epoch > self._known:
                     return {"record": record.to_dict()}
             return {"failure": "the trainable ended before its full budget", "diverged": False}
+        except _Unsaved as error:
+            return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}
         except Diverged as error:
             return {"failure": str(error), "diverged": True}
         except Exception as error:  # a trial's fault is a state of the trial, never of the study

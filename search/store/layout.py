@@ -8,6 +8,7 @@ from pathlib import Path
 from spaces.errors import InputError
 
 STORE_VARIABLE = "FINETUNE_SEARCH_STORE"
+OPTUNA_VARIABLE, MLFLOW_VARIABLE = "FINETUNE_SEARCH_OPTUNA", "FINETUNE_SEARCH_MLFLOW"
 _STUDY_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _SQLITE = "sqlite:///"
 
@@ -73,7 +74,12 @@ class Store:
     @classmethod
     def default(cls) -> "Store":
         """The store at ``$FINETUNE_SEARCH_STORE``, or else ``mlruns`` in the working directory."""
-        return cls(Path(os.environ.get(STORE_VARIABLE) or "mlruns"))
+        return cls.at(Path(os.environ.get(STORE_VARIABLE) or "mlruns"))
+
+    @classmethod
+    def at(cls, root: Path) -> "Store":
+        """The store in a folder; ``$FINETUNE_SEARCH_OPTUNA`` and ``$FINETUNE_SEARCH_MLFLOW`` name other databases."""
+        return cls(root, os.environ.get(OPTUNA_VARIABLE) or None, os.environ.get(MLFLOW_VARIABLE) or None)
 
     @property
     def optuna_db(self) -> Path:

@@ -25,10 +25,12 @@ class Delivery:
         study: The study's name.
         phase: The study's phase.
         patience: Seconds for which a failed write is tried again before it is spooled.
+        uid: The study's own, whatever its name.
     """
 
-    def __init__(self, store: Store, study: str, phase: str, patience: float) -> None:
+    def __init__(self, store: Store, study: str, phase: str, patience: float, uid: str) -> None:
         self._store, self._study, self._phase, self._patience = store, study, phase, patience
+        self._uid = uid
         self._spool = Spool(store.spool(study, phase))
         self._writer: MlflowWriter | None = None
         self._backlog: list[RunPatch] | None = None  # None: the spool has not been looked into yet
@@ -111,7 +113,7 @@ class Delivery:
                 # MLflow's own patience, minutes a call, would hide an outage from ours.
                 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
                 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-            self._writer = MlflowWriter(self._store, self._study, self._phase)
+            self._writer = MlflowWriter(self._store, self._study, self._phase, self._uid)
         return self._writer
 
 

@@ -136,8 +136,8 @@ def patch_of_trial(trial: "FrozenTrial") -> RunPatch:
     records = {
         int(name.removeprefix(RECORD)): record
         for name, record in trial.user_attrs.items()
-        if name.startswith(RECORD)
-    }
+        if name.startswith(RECORD) and int(name.removeprefix(RECORD)) in trial.intermediate_values
+    }  # one without its score was cut short by a crash, and comes again
     points: tuple[Point, ...] = ()
     nonfinite: set[str] = set()
     best = -math.inf

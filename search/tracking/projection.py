@@ -28,6 +28,7 @@ class Projection:
         store: Whose MLflow.
         study_name: Also the experiment's name.
         phase: Each has its own parent run (``search``, ``confirm``, …).
+        uid: The study's own; runs of another study of the same name are left alone.
         patience: Seconds for which a failed write is tried again before it is spooled.
 
     Raises:
@@ -35,10 +36,16 @@ class Projection:
     """
 
     def __init__(
-        self, store: Store, study_name: str, *, phase: str = "search", patience: float = PATIENCE_SECONDS
+        self,
+        store: Store,
+        study_name: str,
+        *,
+        phase: str = "search",
+        uid: str = "-",
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         check_study_name(study_name), check_study_name(phase)
-        self._delivery = Delivery(store, study_name, phase, patience)
+        self._delivery = Delivery(store, study_name, phase, patience, uid)
         self._study, self._patience = study_name, patience
         self._queue: SimpleQueue[_Work | threading.Event | None] = SimpleQueue()
         self._thread: threading.Thread | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 METRICS_A_BATCH, PAIRS_A_BATCH = 800, 100  # and 1,000 of all kinds together
 PARAM_CHARACTERS, TAG_CHARACTERS, NAME_CHARACTERS = 6000, 8000, 250
 PARENT = "mlflow.parentRunId"
-NUMBER, STUDY, PHASE = "trial.number", "study.name", "study.phase"
+NUMBER, STUDY, PHASE, UID = "trial.number", "study.name", "study.phase", "study.uid"
 _FORBIDDEN = re.compile(r"[^\w.\- /:]")
 T = TypeVar("T")
 
@@ -41,13 +41,14 @@ class MlflowWriter:
         store: Whose MLflow.
         study: The study's name, which is the experiment's too.
         phase: ``search``, ``confirm``, …; each has its own parent run.
+        uid: The study's own, which a later study of the same name does not share.
     """
 
-    def __init__(self, store: Store, study: str, phase: str) -> None:
+    def __init__(self, store: Store, study: str, phase: str, uid: str) -> None:
         from mlflow import MlflowClient
 
         self._client = MlflowClient(store.mlflow_uri)
-        self._store, self._study, self._phase = store, study, phase
+        self._store, self._study, self._phase, self._uid = store, study, phase, uid
         self._experiment: str | None = None
         self._runs: dict[int | None, _Held] | None = None
         self.run_ids: dict[int | None, str] = {}
@@ -126,7 +127,7 @@ class MlflowWriter:
             while token is not None:
                 page = self._client.search_runs(
                     [experiment.experiment_id],
-                    f"tags.`{PHASE}` = '{self._phase}'",
+                    f"tags.`{PHASE}` = '{self._phase}' AND tags.`{UID}` = '{self._uid}'",
                     ViewType.ACTIVE_ONLY,
                     order_by=["attributes.start_time ASC"],
                     page_token=token or None,
@@ -155,7 +156,12 @@ class MlflowWriter:
     def _create(self, patch: RunPatch, runs: dict[int | None, _Held]) -> _Held:
         if self._experiment is None:
             self._experiment = self._client.create_experiment(self._study, self._store.artifact_uri)
-        tags = {STUDY: self._study, PHASE: self._phase, "mlflow.source.name": "finetune-search"}
+        tags = {
+            STUDY: self._study,
+            PHASE: self._phase,
+            UID: self._uid,
+            "mlflow.source.name": "finetune-search",
+        }
         if patch.number is None:
             name = self._study if self._phase == "search" else f"{self._study}-{self._phase}"
         else:

@@ -93,8 +93,8 @@ def _answered(answer: Answer, spec: StudySpec, result: StudyResult) -> list[str]
     sentences.append(_optimism(answer, result))
     if len(answer.openings) > 1:
         sentences.append(
-            f"The test split was opened {len(answer.openings)} times ({', '.join(answer.openings)}), as a "
-            "longer search brought another winner: each further look makes the figure a little too hopeful."
+            f"The test split was opened {len(answer.openings)} times ({', '.join(answer.openings)}), for "
+            "another winner or more seeds: each further look makes the figure a little too hopeful."
         )
     return sentences
 
@@ -119,7 +119,7 @@ def _against_baseline(answer: Answer, what: str, tested: bool) -> list[str]:
     verdict = {
         "above": "The winner is above the baseline.",
         "below": "The winner is below the baseline: take the baseline.",
-        "too close to tell": f"Too close to tell at {compared.seeds} seeds: the interval contains zero.",
+        "too close to tell": f"That is too close to tell at {compared.seeds} seeds: the interval contains zero.",
     }[compared.verdict]
     return [baseline, f"The difference is {difference} ± {margin} (95 % interval, {how}). {verdict}"]
 

@@ -21,7 +21,7 @@ SPACE = SearchSpace({"x": Float(0, 1, default=0.5)})
 EPOCHS = 9
 
 
-class Deaf:
+class Told:
     """A listener that keeps what it is told, in order."""
 
     def __init__(self):
@@ -54,7 +54,7 @@ def phase_on(store, target=12, scheduler=None, listener=None, name="study") -> P
         max_epochs=EPOCHS,
         target=target,
         seed_of=lambda number: 1000 + number,
-        listener=listener or Deaf(),
+        listener=listener or Told(),
     )
 
 
@@ -115,11 +115,26 @@ def test_a_driver_that_died_between_the_last_record_and_the_state_trains_nothing
     one = phase.next()
     for epoch in range(1, EPOCHS + 1):
         phase.ledger.record(one.number, EpochRecord(epoch, 0.1 * epoch, {}))  # and dies before `finish`
-    listener = Deaf()
+    listener = Told()
     resumed = phase_on(store, target=1, scheduler=NoScheduler(), listener=listener)
     assert resumed.next() is None
     assert listener.told == [("start", "search", 0, EPOCHS), ("end", "search", 0, "COMPLETE")]
     assert ledger_on(store).trials()[0].value == pytest.approx(0.9)
+
+
+def test_a_driver_that_died_between_a_rungs_record_and_its_decision_prunes_the_trial_it_would_have():
+    store = storage()
+    phase = phase_on(store, target=3)
+    first, second = phase.next(), phase.next()
+    assert phase.on_record(first.number, EpochRecord(1, 0.9, {})) is Decision.CONTINUE
+    phase.ledger.record(second.number, EpochRecord(1, 0.1, {}))  # and dies before the scheduler is asked
+    listener = Told()
+    resumed = phase_on(store, target=3, listener=listener)
+    assert [resumed.next().number, resumed.next().number] == [0, 2]
+    pruned = resumed.ledger.trial(second.number)
+    assert pruned.state is TrialState.PRUNED
+    assert pruned.user_attrs["reason"] == "stopped by the scheduler at epoch 1"
+    assert ("end", "search", 1, "PRUNED") in listener.told
 
 
 def test_a_record_that_is_told_twice_counts_once():
@@ -208,7 +223,7 @@ def run_all(store, listener, rng) -> Confirmation:
 def test_the_confirmation_trains_each_candidate_with_the_same_new_seeds_and_opens_the_test_split_once():
     import random
 
-    store, listener = storage(), Deaf()
+    store, listener = storage(), Told()
     confirmation = run_all(store, listener, random.Random(0))
     opened = []
 
@@ -238,7 +253,7 @@ def test_the_confirmation_trains_each_candidate_with_the_same_new_seeds_and_open
 def test_the_baselines_trainings_fill_the_workers_while_the_search_ends():
     import random
 
-    listener = Deaf()
+    listener = Told()
     run_all(storage(), listener, random.Random(1))
     started = [event for event in listener.told if event[0] == "start"]
     first_confirmation = next(i for i, event in enumerate(started) if event[1] == "confirm")

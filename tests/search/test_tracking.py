@@ -166,6 +166,7 @@ def test_a_study_is_projected_live(store: Store, ledger: optuna.Study) -> None:
     tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
     assert tags == {
         "study.name": NAME,
+        "study.uid": "-",
         "study.phase": "search",
         "trial.number": "1",
         "trial.state": "PRUNED",

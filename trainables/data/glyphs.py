@@ -27,6 +27,7 @@ from torch.nn import functional as F  # noqa: N812 (the field's own name for it)
 
 from spaces import InputError
 from trainables.data.dataset import Dataset, Images, Invariances
+from trainables.seeds import derive_seed
 
 CLASSES = tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase)
 """What a label of `render_glyphs` stands for."""
@@ -106,7 +107,8 @@ def glyphs(seed: int = 0) -> Dataset:
     Args:
         seed: Seed of the rendering.
     """
-    pixels, labels, classes = render_glyphs(4, seed=seed)
+    # Other warps than those that the backbone was pretrained on, whatever the seed.
+    pixels, labels, classes = render_glyphs(4, seed=derive_seed(seed, "glyphs", "data set"))
     parts = np.split(np.arange(len(labels)), [len(labels) // 2, len(labels) * 3 // 4])
     train, val, test = (Images(pixels[rows], labels[rows]) for rows in parts)
     upright = Invariances(horizontal_flip=False, vertical_flip=False, rotation=15.0)

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 from filelock import FileLock
@@ -54,7 +54,7 @@ def weights_path() -> Path:
 def _fingerprint() -> str:
     from trainables.data import glyphs
 
-    recipe = (ARCHITECTURE, PER_FONT, EPOCHS, SEED, MEAN, STD, sorted(RECIPE.items()))
+    recipe = (ARCHITECTURE, PER_FONT, EPOCHS, SEED, MEAN, STD, sorted(RECIPE.items()), _precision())
     return hashlib.blake2b(f"{recipe}{inspect.getsource(glyphs)}".encode(), digest_size=6).hexdigest()
 
 
@@ -83,7 +83,6 @@ def _pretrain(path: Path, progress: Callable[[int, int], None]) -> None:
 
     from trainables.builder import from_params
     from trainables.config import Fixed
-    from trainables.material import settle
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # repeatable: the number of threads changes the order of sums
@@ -91,7 +90,9 @@ def _pretrain(path: Path, progress: Callable[[int, int], None]) -> None:
     try:
         material = pretraining_material()
         progress(1, EPOCHS + 1)
-        fixed = settle(Fixed(model=ARCHITECTURE, pretrained=False, epochs=EPOCHS), material)
+        fixed = Fixed(
+            model=ARCHITECTURE, pretrained=False, epochs=EPOCHS, device="cpu", precision=_precision()
+        )
         trainable = from_params(RECIPE, fixed, SEED, material)
         for record in trainable.epochs():
             progress(1 + record.epoch, EPOCHS + 1)
@@ -100,6 +101,13 @@ def _pretrain(path: Path, progress: Callable[[int, int], None]) -> None:
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     save_file({name: tensor.contiguous() for name, tensor in trainable.model.state_dict().items()}, aside)
     os.replace(aside, path)
+
+
+def _precision() -> Literal["bf16", "fp32"]:
+    """By what the processor has, not by measuring: the same machine must make the same weights each time."""
+    import torch
+
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
 
 
 def pretraining_material() -> Material:

@@ -35,7 +35,8 @@ class Fixed(BaseModel):
         precision: ``fp32``, ``bf16``, ``fp16`` or ``auto`` (measured once a study).
         device: ``cpu``, ``cuda`` or ``auto``.
         micro_batch: Most images in one forward pass; none means the whole batch. What is larger is
-            split and its gradients accumulated: the result is that of the whole batch.
+            split and its gradients accumulated, which is the gradient of the whole batch but for
+            BatchNorm, which sees the parts, and for the random draws of augmentation and dropout.
         batch_size: Images a step of the optimizer sees.
         optimizer: ``adamw`` or ``sgd`` (momentum 0.9, Nesterov).
         weight_decay: Decoupled for AdamW; never on biases and norms.

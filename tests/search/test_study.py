@@ -12,7 +12,12 @@ from optuna.trial import TrialState
 from search.register import confirm_name
 from search.store.databases import open_storage
 from search.tracking.states import mlflow_states
+from spaces import InputError
 
+SETTINGS = {
+    "trials": 16, "finalists": 2, "finalist_seeds": 2, "trainable": "tests.search.parts:Faulty",
+    "searcher": "random", "seed": 3,
+}  # fmt: skip
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
@@ -35,14 +40,7 @@ def epochs_trained(tmp_path: Path) -> Counter:
 
 @pytest.mark.timeout(300)
 def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tmp_path):
-    study = small_study(
-        trials=16,
-        finalists=2,
-        finalist_seeds=2,
-        trainable="tests.search.parts:Faulty",
-        searcher="random",
-        seed=3,
-    )
+    study = small_study(**SETTINGS)
     result = study.run()
     frame = result.dataframe()
     assert list(frame.columns[:6]) == ["number", "state", "score", "epochs", "seconds", "reason"]
@@ -78,6 +76,21 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
     again = study.run()
     assert again.dataframe().equals(frame)
     assert set(epochs_trained(tmp_path).values()) == {1}
+    assert all(trial.run_id for trial in again.trials)
+
+    # With more trials the study goes on; what it had stays as it was, and its rungs are replayed.
+    longer = small_study(**{**SETTINGS, "trials": 18}).run().dataframe()
+    assert list(longer["number"]) == list(range(18))
+    assert longer[:16].equals(frame)
+    assert set(longer["state"]) <= {"COMPLETE", "PRUNED", "FAIL"}
+    assert set(epochs_trained(tmp_path).values()) == {1}
+    in_ledger, in_mlflow, in_table = states_everywhere(study)
+    assert in_ledger == in_mlflow == in_table
+
+    # A study is what it is: another space, or other constants, need another name.
+    for change, words in (({"dropout": 0.1}, "another space"), ({"epochs": 8}, "epochs=9, but now epochs=8")):
+        with pytest.raises(InputError, match=words):
+            small_study(**{**SETTINGS, **change}).run()
 
 
 @pytest.mark.timeout(300)

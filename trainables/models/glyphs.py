@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -64,7 +66,7 @@ def ensure_weights(progress: Callable[[int, int], None] | None = None) -> Path:
     Several processes may ask at once: one makes it, the others wait. A half-made file is never seen.
 
     Args:
-        progress: Called with (done, of how many).
+        progress: Called with (done, of how many); without one a terminal is shown a bar.
     """
     path = weights_path()
     if path.exists():
@@ -72,8 +74,23 @@ def ensure_weights(progress: Callable[[int, int], None] | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
-            _pretrain(path, progress or (lambda done, total: None))
+            if progress is not None:
+                _pretrain(path, progress)
+            else:
+                with _bar() as shown:
+                    _pretrain(path, shown)
     return path
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("pretraining the backbone 'glyphs' (once)")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _pretrain(path: Path, progress: Callable[[int, int], None]) -> None:

@@ -55,3 +55,21 @@ def test_the_data_set_of_characters_is_not_what_the_backbone_was_trained_on():
         split = data_set(seed)
         images = [image for part in (split.train, split.val, split.test) for image in part.pixels]
         assert not seen & {image.tobytes() for image in images}
+
+
+@pytest.mark.slow
+def test_the_real_weights_transfer_to_digits(glyph_weights):
+    from trainables.builder import from_params
+    from trainables.config import Fixed
+    from trainables.data import load_dataset
+    from trainables.material import prepare
+
+    fixed = Fixed(epochs=9, repeats=1, precision="fp32", device="cpu")
+    material = prepare(load_dataset("digits"), fixed)
+    scores = {}
+    for strategy, lr in (("full", 3e-3), ("feature_extraction", 1e-2), ("scratch", 3e-3)):
+        trainable = from_params({"strategy": strategy, f"strategy.{strategy}.lr": lr}, fixed, 0, material)
+        scores[strategy] = max(record.score for record in trainable.epochs())
+    assert scores["full"] > 0.93, scores
+    assert scores["feature_extraction"] > 0.9, scores
+    assert scores["scratch"] < scores["full"] - 0.05, scores

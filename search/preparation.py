@@ -11,15 +11,13 @@ from optuna.trial import FrozenTrial
 
 from search.errors import StudyError
 from search.execution.names import BEST
-from search.spec import StudySpec
+from search.spec import OWN_CORE, StudySpec
 from spaces import SearchSpace
 from trainables.config import Fixed
 
 if TYPE_CHECKING:
     from trainables.data import Dataset
     from trainables.material import Material
-
-OWN_CORE = StudySpec.model_fields["trainable"].default
 
 
 @dataclass(frozen=True)

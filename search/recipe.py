@@ -8,14 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from search.spec import StudySpec
+from search.spec import OWN_CORE, StudySpec
 from spaces import InputError, Params
 from spaces.document import read_document, write_document
 from spaces.errors import shown
 from spaces.laws import broken_law
 from trainables.config import Fixed
-
-OWN_CORE: str = StudySpec.model_fields["trainable"].default
 
 
 class Recipe(BaseModel):

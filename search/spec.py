@@ -22,6 +22,10 @@ STUDIES = Path(__file__).parent / "studies"
 """The built-in studies."""
 
 
+OWN_CORE = "trainables.builder:from_params"
+"""The trainable of a study that names none: the project's AMP loop."""
+
+
 class StudySpec(Fixed):
     """All that makes a study; what a study holds constant (`Fixed`) is part of it.
 
@@ -67,7 +71,7 @@ class StudySpec(Fixed):
     workers: int | None = Field(default=None, ge=1)
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: float | None = Field(default=None, ge=0)
-    trainable: str = "trainables.builder:from_params"
+    trainable: str = OWN_CORE
 
     _drawn_from: SearchSpace | None = PrivateAttr(default=None)
 

@@ -117,10 +117,6 @@ class Store:
         remote = self.mlflow is not None and self.mlflow.startswith(("http", "databricks"))
         return None if remote else self.artifacts.as_uri()
 
-    def study_dir(self, study: str) -> Path:
-        """The folder of a study's own files: report, recipe, exported model."""
-        return self.root / "studies" / check_study_name(study)
-
     def study_lock(self, study: str) -> Path:
         """The lock that the one driver of a study holds."""
         return self.locks / f"study-{check_study_name(study)}.lock"

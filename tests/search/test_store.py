@@ -62,10 +62,10 @@ def test_an_unsafe_study_name_is_refused_with_law_and_value(name: str) -> None:
 def test_a_study_that_has_a_folder_has_it_in_the_store(name: str) -> None:
     store = Store(Path("/tmp/s"))
     try:
-        folder = store.study_dir(name)
+        folder = store.study_checkpoints(name)
     except InputError:
         return
-    assert Path(os.path.abspath(folder)).parent == store.root / "studies"
+    assert Path(os.path.abspath(folder)).parent == store.root / "checkpoints"
 
 
 def test_every_path_and_address_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,20 +17,38 @@ class EpochRecord:
         epoch: The epoch's number, counted from 1.
         score: What the study maximises; higher is better, always finite.
         metrics: Further figures under the names of the contract (``val/loss``, ``lr``, …).
+        ended: Why the recipe itself ends its training here, before the full budget (its patience is
+            spent); empty while it goes on, and at the full budget.
+        report: With a training's last record: what its best weights are worth in detail, as plain data
+            (see `trainables.report`).
     """
 
     epoch: int
     score: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    ended: str = ""
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain data, for a checkpoint or a message between processes."""
-        return {"epoch": self.epoch, "score": self.score, "metrics": dict(self.metrics)}
+        return {
+            "epoch": self.epoch,
+            "score": self.score,
+            "metrics": dict(self.metrics),
+            "ended": self.ended,
+            "report": dict(self.report),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EpochRecord:
         """The inverse of `to_dict`."""
-        return cls(int(data["epoch"]), float(data["score"]), dict(data["metrics"]))
+        return cls(
+            int(data["epoch"]),
+            float(data["score"]),
+            dict(data["metrics"]),
+            str(data.get("ended", "")),
+            dict(data.get("report", {})),
+        )
 
 
 class Diverged(ArithmeticError):

@@ -81,12 +81,12 @@ def bare_steps(study: Study, settled: dict[str, Any], queue: Any, ready: Any, go
         images, labels = trainable.train.take(torch.arange(size))
         inputs = trainable.normalise(images).contiguous(memory_format=torch.channels_last)
         for epoch in range(1, epochs + 1):
-            trainable.strategy.on_epoch(trainable.model, epoch)
+            trainable.parts.strategy.on_epoch(trainable.model, epoch)
             for _ in range(trainable.steps_per_epoch):
                 trainable.optimizer.zero_grad(set_to_none=True)
                 with trainable.precision.autocast():
                     logits = trainable.model(inputs)
-                loss = trainable.criterion(logits.float(), labels)
+                loss = torch.nn.functional.cross_entropy(logits.float(), labels)
                 trainable.scaler.scale(loss).backward()
                 trainable.scaler.step(trainable.optimizer)
                 trainable.scaler.update()

@@ -4,37 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spaces import Choice, InputError, Int, Params, SearchSpace, Switch
-from trainables.builder import network_and_strategy
-from trainables.config import Fixed, TrialConfig
+import torch
+
+from spaces import Choice, InputError, Int, Leaf, Params, SearchSpace, Value
+from trainables.builder import check_parts, network_and_parts
+from trainables.config import Fixed, TrialConfig, check_options
+from trainables.data.batches import Split
 from trainables.material import Material
 from trainables.strategies import depth_of, make_strategy
+
+BUILT_BY = ("strategy", "transfer", "batchnorm")
+"""Parts that a network can refuse."""
 
 
 def check_space(space: SearchSpace, fixed: Fixed, material: Material) -> None:
     """Build the network of each kind of recipe once; train nothing.
 
-    Every branch is tried with each of its parameters at both ends of its range, or at each option.
+    Each parameter of each branch is tried at both ends of its range, or at each option, with the rest as
+    in the baseline; each two branches of different switches are tried together, but for the network.
 
     Raises:
         InputError: A parameter that nothing reads, that the model cannot take, a value outside the law of
             what reads it, or a batch larger than the data; the sentence names both.
     """
+    check_options(fixed)
     images = len(material.train)
     _check_batches(space, fixed, images)
+    train = Split(material.train, torch.device("cpu"))
     built: set[tuple[object, ...]] = set()
     for name, params in _corners(space):
         try:
             config = TrialConfig.from_params(params, fixed)
-            regularisation = config.regularisation
-            kind = (config.strategy.name, bool(regularisation.dropout), bool(regularisation.drop_path))
+            check_parts(config)
+            kind = _kind(config)
             if kind not in built:
-                model, strategy = network_and_strategy(config, material)
-                strategy.groups(model, config.strategy.lr)
+                network_and_parts(config, material, train)
                 built.add(kind)
         except InputError as error:
             said = str(error)
-            raise InputError(said if name in said else f"{name}={params[name]!r}: {said}") from None
+            raise InputError(
+                said if not name or name in said else f"{name}={params[name]!r}: {said}"
+            ) from None
+    for params in _pairs(space):
+        TrialConfig.from_params(params, fixed)
+
+
+def _kind(config: TrialConfig) -> tuple[object, ...]:
+    """What the network is asked to take."""
+    regularisation = config.regularisation
+    return (
+        *(config.parts[kind].name for kind in BUILT_BY),
+        bool(regularisation.dropout),
+        bool(regularisation.drop_path),
+    )
 
 
 def grace_epochs(space: SearchSpace, fixed: Fixed, material: Material) -> int:
@@ -43,16 +65,18 @@ def grace_epochs(space: SearchSpace, fixed: Fixed, material: Material) -> int:
     An epoch of full training must lie in it too, so the first rung is at least one past both.
     """
     longest, depth = 1, 0
+    leaves = space.leaves()
     for params in _branches(space):
         raised = dict(params)
-        for name, domain in space.leaves().items():
+        for name, domain in leaves.items():
             if name in raised and not isinstance(domain, Choice):
                 raised[name] = domain.high
         config = TrialConfig.from_params(raised, fixed)
         if not depth:
-            depth = depth_of(network_and_strategy(config, material)[0])
-        strategy = make_strategy(config.strategy.name, config.strategy.options, config.epochs)
-        warm = round(config.schedule.warmup * config.epochs + 0.499)
+            train = Split(material.train, torch.device("cpu"))
+            depth = depth_of(network_and_parts(TrialConfig.from_params(params, fixed), material, train)[0])
+        strategy, _ = make_strategy(config.parts["strategy"], config.epochs)
+        warm = round(config.warmup.share * config.epochs + 0.499)
         longest = max(longest, warm + 1, strategy.first_change(depth))
     return min(longest, fixed.epochs)
 
@@ -81,30 +105,46 @@ def _check_batches(space: SearchSpace, fixed: Fixed, images: int) -> None:
 
 
 def _corners(space: SearchSpace) -> Iterator[tuple[str, Params]]:
-    """Recipes in which one parameter is at an end of its range, with its name."""
-    leaves = space.leaves()
-    for params in _branches(space):
-        yield "", params
-        for name in params:
-            domain = leaves[name]
-            if isinstance(domain, Choice):
-                if any(leaf.startswith(f"{name}.") for leaf in leaves):
-                    continue  # a switch: its branches have recipes of their own
-                ends = domain.options
-            else:
-                ends = (domain.low, domain.high)
-            for value in ends:
-                yield name, {**params, name: value}
+    """Recipes in which one parameter is at an end of its range, with its name; the baseline first."""
+    yield "", space.baseline()
+    for name, domain in space.leaves().items():
+        ends = domain.options if isinstance(domain, Choice) else (domain.low, domain.high)
+        for value in ends:
+            yield name, _drawn(space, {**_towards(space, name), name: value})
 
 
-def _branches(space: SearchSpace) -> list[Params]:
-    """An ordinary recipe of each branch, the baseline first."""
-    switches = {name for name, domain in space.parameters.items() if isinstance(domain, Switch)}
-    found: dict[frozenset[object], Params] = {}
-    todo: list[Params] = [space.baseline()]
-    for params in todo:
-        branch = frozenset([*params, *((name, params[name]) for name in switches)])
-        if branch not in found:
-            found[branch] = params
-            todo += [other for _, other in space.neighbours(params)]
-    return list(found.values())
+def _branches(space: SearchSpace) -> Iterator[Params]:
+    """An ordinary recipe of each branch of each switch, the baseline first."""
+    yield space.baseline()
+    for name, domain in space.leaves().items():
+        for option in domain.options if isinstance(domain, Choice) else ():
+            yield _drawn(space, {**_towards(space, name), name: option})
+
+
+def _pairs(space: SearchSpace) -> Iterator[Params]:
+    """Recipes in which two choices are anything."""
+    choices = {name: leaf for name, leaf in space.leaves().items() if isinstance(leaf, Choice)}
+    for name, domain in choices.items():
+        for other, second in choices.items():
+            if name >= other:
+                continue
+            towards = {**_towards(space, name), **_towards(space, other)}
+            for value in domain.options:
+                for another in second.options:
+                    yield _drawn(space, {**towards, name: value, other: another})
+
+
+def _towards(space: SearchSpace, leaf: str) -> dict[str, Value]:
+    """The branches that have to be taken for `leaf` to be asked for: ``strategy.full.lr`` needs full."""
+    parts = leaf.split(".")
+    names = [".".join(parts[:end]) for end in range(1, len(parts), 2)]
+    return {name: parts[2 * index + 1] for index, name in enumerate(names)}
+
+
+def _drawn(space: SearchSpace, wanted: dict[str, Value]) -> Params:
+    """The baseline with what is `wanted`, where its branch is taken."""
+
+    def suggest(name: str, domain: Leaf) -> Value:
+        return wanted.get(name, domain.baseline())
+
+    return space.draw(suggest)

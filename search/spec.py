@@ -14,7 +14,7 @@ from spaces import InputError, SearchSpace, load_space, locate, preset_names
 from spaces.document import Document, parse_value, read_document
 from spaces.errors import did_you_mean, known_names, shown
 from spaces.laws import broken_law
-from trainables.config import KNOBS, Fixed
+from trainables.config import HELD, KNOBS, Fixed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,90}")
 
@@ -214,6 +214,9 @@ def _overridden(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str
         elif key in StudySpec.model_fields:
             if key != "narrow":
                 settings[key] = value
+        elif name.partition(".")[0] in HELD and name.count(".") >= 2:
+            held = settings.get("options", {})
+            settings["options"] = {**held, name: value} if isinstance(held, dict) else held
         else:
             known = known_names(name, [*StudySpec.model_fields, *leaves])
             raise InputError(
@@ -244,7 +247,8 @@ def _check_narrow(spec: StudySpec, path: Path, document: Document, given: Mappin
 
 
 def _reject_double_rule(spec: StudySpec, path: Path, document: Document, given: Mapping[str, Any]) -> None:
-    both = sorted((set(spec.search_space().leaves()) & set(KNOBS)) & spec.model_fields_set)
+    leaves = set(spec.search_space().leaves())
+    both = sorted((leaves & set(KNOBS) & spec.model_fields_set) | (leaves & set(spec.options)))
     if both:
         law = (
             f"{both[0]!r} is searched by the space {spec.space!r}, so it must not be a setting too; "

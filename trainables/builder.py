@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor, nn
 
 from spaces import InvalidParams, Params
-from trainables.augmentation import make_augmentation
+from trainables.augmentation import Augmentation, Curriculum
 from trainables.averaging import make_averaging
+from trainables.batchnorm import BatchNorm, re_estimate
 from trainables.config import Fixed, TrialConfig
 from trainables.data.batches import Split
-from trainables.finetuning import FineTuning, Plan
+from trainables.finetuning import FineTuning, Parts, Plan, Pull
 from trainables.generators import seeded
+from trainables.gradients import Gradients
+from trainables.lasso import Lasso
 from trainables.material import Material
-from trainables.models.network import make_network
-from trainables.optimizers import make_optimizer
+from trainables.memory import MicroBatch, limit_memory
+from trainables.models.network import make_network, make_source
+from trainables.optimizers import OptimizerPart, evaluating, remember_momentum
 from trainables.precision import Precision, pick_device
 from trainables.schedules import make_schedule
 from trainables.seeds import derive_seed
-from trainables.strategies import Strategy, make_strategy
+from trainables.strategies import ParamGroup, Strategy, make_strategy
+from trainables.transfer import BoundTransfer, Source
+
+REFRESH_BATCHES = 8
+"""Training batches from which BatchNorm's statistics are taken for weights that never trained."""
 
 
 def from_params(params: Params, fixed: Fixed, seed: int, material: Material) -> FineTuning:
@@ -33,7 +45,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     """Put one trial together.
 
     Raises:
-        InvalidParams: More images a batch than there are to learn from.
+        InvalidParams: More images a batch than there are to learn from, or an option outside its law.
         InputError: The model cannot take what the configuration asks of it.
     """
     if config.batch.size > len(material.train):
@@ -43,47 +55,199 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         )
     device = pick_device(config.numerics.device)
     precision = Precision(config.numerics.precision, device)
-    regularisation = config.regularisation
+    train = Split(material.train, device)
     with seeded(derive_seed(config.seed, "init")):
-        model, strategy = network_and_strategy(config, material)
-    model = model.to(device)
-    groups = strategy.groups(model, config.strategy.lr)
+        model, strategy, groups, batchnorm, transfer = network_and_parts(config, material, train)
+    chosen: OptimizerPart = config.parts["optimizer"].make()
+    optimizer = chosen.make(_torch_groups(groups, chosen.rate, config.regularisation.weight_decay))
+    remember_momentum(optimizer)
+    scaler = precision.scaler()
+    gradients = Gradients(
+        model=model,
+        forward=torch.compile(model) if config.numerics.compile else model,
+        criterion=config.parts["loss"]
+        .make()
+        .make(_class_counts(material, device), config.regularisation.label_smoothing),
+        transfer=transfer,
+        precision=precision,
+        scaler=scaler,
+        micro=MicroBatch(config.batch.micro, _shape_of_work(config, material, device)),
+        limited=limit_memory(config.numerics.memory_limit, model, device),
+        recomputing=config.numerics.gradient_checkpointing,
+    )
+    parts = _parts(config, material, model, optimizer, train, strategy, groups, batchnorm, transfer)
     return FineTuning(
         plan=Plan(
             epochs=config.epochs,
             batch=config.batch.size,
-            micro=config.batch.micro,
             repeats=config.batch.repeats or material.repeats,
-            clip_norm=config.optimizer.clip_norm or float("inf"),
             seed=config.seed,
+            deterministic=config.numerics.deterministic,
         ),
+        parts=parts,
         model=model,
-        strategy=strategy,
-        optimizer=make_optimizer(config.optimizer, groups),
-        schedule=make_schedule(config.schedule.name, config.schedule.warmup),
-        criterion=nn.CrossEntropyLoss(label_smoothing=regularisation.label_smoothing),
-        augment=make_augmentation(regularisation.augmentation_strength, material.invariances),
-        normalise=material.normalise,
+        optimizer=optimizer,
+        gradients=gradients,
+        scaler=scaler,
         precision=precision,
-        averaging=make_averaging(model, regularisation.ema_decay),
-        train=Split(material.train, device),
+        normalise=material.normalise,
+        train=train,
         val=Split(material.val, device),
+        classes=material.classes,
     )
 
 
-def network_and_strategy(config: TrialConfig, material: Material) -> tuple[nn.Module, Strategy]:
-    """The two parts that can refuse a configuration, alone: what a check before a study needs.
+def network_and_parts(
+    config: TrialConfig, material: Material, train: Split
+) -> tuple[nn.Module, Strategy, list[ParamGroup], BatchNorm, BoundTransfer]:
+    """The parts that can refuse a configuration, alone: what a check before a study needs.
+
+    Returns:
+        The network on the device of `train`, the strategy, its parameter groups, and the two parts that are
+        bound to the network.
 
     Raises:
         InputError: The model cannot take what the configuration asks of it.
     """
-    strategy = make_strategy(config.strategy.name, config.strategy.options, config.epochs)
-    model = make_network(
+    strategy, lr = make_strategy(config.parts["strategy"], config.epochs)
+    model = network(config, material).to(train.labels.device)
+    batchnorm: BatchNorm = config.parts["batchnorm"].make()
+    batchnorm.bind(model, material.backbone.name)
+    groups = strategy.groups(model, lr)
+    transfer: BoundTransfer = config.parts["transfer"].make().bind(model, _source(config, material, train))
+    return model, strategy, groups, batchnorm, transfer
+
+
+def network(config: TrialConfig, material: Material) -> nn.Module:
+    """The network of a trial with the weights that it starts from.
+
+    Raises:
+        InputError: The model cannot take what the configuration asks of it.
+    """
+    return make_network(
         material.backbone,
-        None if config.strategy.name == "scratch" else material.weights,
+        None if config.parts["strategy"].name == "scratch" else material.weights,
         classes=len(material.classes),
         channels=material.channels,
         dropout=config.regularisation.dropout,
         drop_path=config.regularisation.drop_path,
+        checkpointing=config.numerics.gradient_checkpointing,
     )
-    return model, strategy
+
+
+def check_parts(config: TrialConfig) -> None:
+    """Make every part of `config` and throw it away: are its options in their laws? No network is built.
+
+    Raises:
+        InvalidParams: One is not.
+    """
+    for kind, part in config.parts.items():
+        if kind == "strategy":
+            make_strategy(part, config.epochs)
+        else:
+            part.make()
+
+
+def _parts(
+    config: TrialConfig,
+    material: Material,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    train: Split,
+    strategy: Strategy,
+    groups: list[ParamGroup],
+    batchnorm: BatchNorm,
+    transfer: BoundTransfer,
+) -> Parts:
+    regularisation = config.regularisation
+    pulls: list[Pull] = [transfer]
+    if regularisation.l1:
+        decaying = [parameter for group in groups if group.decays for parameter in group.params]
+        pulls.append(Lasso(decaying, regularisation.l1))
+    policy: Augmentation = config.parts["augmentation"].make()
+    curriculum: Curriculum = config.parts["curriculum"].make()
+
+    def augment(progress: float) -> Callable[[Tensor], Tensor]:
+        strength = curriculum.strength(regularisation.augmentation_strength, progress)
+        return policy.at(strength, material.invariances)
+
+    def refresh() -> None:
+        re_estimate(model, _first(material, train, config.batch.size, REFRESH_BATCHES))
+
+    return Parts(
+        strategy=strategy,
+        schedule=make_schedule(config.parts["schedule"], config.warmup.share, config.warmup.start),
+        augment=augment,
+        mixing=config.parts["mixing"].make(),
+        sharpness=config.parts["sharpness"].make(),
+        pulls=pulls,
+        clipping=config.parts["clipping"].make(),
+        averaging=make_averaging(model, regularisation.ema_decay),
+        batchnorm=batchnorm,
+        stopping=config.parts["stopping"].make(),
+        evaluating=partial(evaluating, optimizer, model, refresh),
+    )
+
+
+def _torch_groups(groups: list[ParamGroup], rate: float, decay: float) -> list[dict[str, object]]:
+    """As optimizers take them; the schedule scales `peak_lr`, which phases take from `top_lr`."""
+    return [
+        {
+            "params": list(group.params),
+            "lr": group.lr * rate,
+            "peak_lr": group.lr * rate,
+            "top_lr": group.lr * rate,
+            "weight_decay": decay if group.decays else 0.0,
+            "name": group.name,
+        }
+        for group in groups
+    ]
+
+
+def _class_counts(material: Material, device: torch.device) -> Tensor:
+    """Training images a class, [classes]."""
+    labels = torch.tensor(material.train.labels)
+    return torch.bincount(labels, minlength=len(material.classes)).to(device)
+
+
+def _shape_of_work(
+    config: TrialConfig, material: Material, device: torch.device
+) -> tuple[str | int | float | bool | None, ...]:
+    """What decides how much memory an image needs."""
+    backbone, numerics = material.backbone, config.numerics
+    return (
+        backbone.architecture,
+        str(sorted(backbone.arguments.items())),
+        *material.train.pixels.shape[1:],
+        numerics.precision,
+        numerics.gradient_checkpointing,
+        numerics.memory_limit,
+        config.parts["transfer"].name,
+        config.parts["batchnorm"].name,
+        bool(config.regularisation.dropout),
+        bool(config.regularisation.drop_path),
+        str(device),
+    )
+
+
+def _source(config: TrialConfig, material: Material, train: Split) -> Source:
+    """What the transfer penalties may know of the pretrained network."""
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in train.in_order(config.batch.size):
+            inputs = material.normalise(images)
+            yield inputs.contiguous(memory_format=torch.channels_last), labels
+
+    return Source(
+        backbone=material.backbone.name,
+        make=lambda: make_source(material.backbone, material.weights or {}, material.channels),
+        weights=None if config.parts["strategy"].name == "scratch" else material.weights,
+        train_batches=batches,
+        classes=len(material.classes),
+    )
+
+
+def _first(material: Material, train: Split, size: int, count: int) -> Iterator[Tensor]:
+    """The first `count` batches of the training images, normalised."""
+    for _, (images, _labels) in zip(range(count), train.in_order(size), strict=False):
+        yield material.normalise(images).contiguous(memory_format=torch.channels_last)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from spaces import InvalidParams, Params, Value
+from spaces.errors import known_names
 from spaces.laws import broken_law
+from trainables.parts import PARTS, PartConfig, choose_part, part_place
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -18,7 +28,8 @@ class Fixed(BaseModel):
     """What a study holds constant, in the units that its user thinks in.
 
     The fields from `batch_size` on are also names of parameters: a space that searches one of
-    them overrides the value given here.
+    them overrides the value given here. Those that name a part (`optimizer`, `schedule`, …) take a
+    name of `trainables.parts.PARTS`, or a class of one's own as ``package.module:Class``.
 
     Args:
         model: A built-in backbone (``glyphs``) or the name of a timm architecture.
@@ -36,18 +47,37 @@ class Fixed(BaseModel):
         device: ``cpu``, ``cuda`` or ``auto``.
         micro_batch: Most images in one forward pass; none means the whole batch. What is larger is
             split and its gradients accumulated, which is the gradient of the whole batch but for
-            BatchNorm, which sees the parts, and for the random draws of augmentation and dropout.
+            BatchNorm, which sees the parts, and for the random draws of dropout.
+        memory_limit: Most memory that a forward pass may keep for its backward pass, MiB (on a GPU: that
+            the process may take of the card); none leaves it to the machine. What does not fit is split.
+        gradient_checkpointing: Keep less and compute it again in the backward pass: the same numbers
+            with less memory, for about a third more time (Chen et al., 2016, arXiv:1604.06174).
+        compile: Run the network through ``torch.compile``; ``auto`` measures once a study whether what
+            it saves in one trial is more than what it costs.
+        deterministic: Only operations that give the same bits each time, also on a GPU; slower there.
+        options: Options of parts held constant, by their full names (``optimizer.sgd.momentum: 0.95``);
+            those of parts that a recipe does not use have no effect on it.
         batch_size: Images a step of the optimizer sees.
-        optimizer: ``adamw`` or ``sgd`` (momentum 0.9, Nesterov).
-        weight_decay: Decoupled for AdamW; never on biases and norms.
+        weight_decay: Decoupled for AdamW and most others; never on biases and norms.
+        l1: Penalty on the sum of absolute weights, of those that decay.
         dropout: Before the classifier, in [0, 1).
         drop_path: Stochastic depth, in [0, 1).
-        augmentation_strength: 0 (none) to 1 (as strong as still keeps labels true).
         label_smoothing: In [0, 1).
-        schedule: ``cosine`` or ``constant``, after the warm-up.
-        warmup_epochs: Linear warm-up, in epochs.
-        clip_norm: Gradients longer than this are scaled down to it; 0 leaves them.
+        augmentation_strength: 0 (none) to 1 (as strong as still keeps labels true).
+        warmup_epochs: Linear warm-up of the learning rate before the schedule, in epochs.
+        warmup_start: Where the warm-up begins, as a share of the peak rate, in [0, 1).
         ema_decay: Exponential moving average of weights and buffers, in [0, 1); 0 is off.
+        optimizer: How gradients become steps.
+        schedule: The learning rate over the budget, after the warm-up.
+        loss: What is minimised.
+        augmentation: How images are changed.
+        curriculum: How the strength of the changes grows during training.
+        mixing: Whether images are mixed with each other, and how.
+        clipping: What is done about long gradients.
+        sharpness: Whether flat minima are looked for.
+        transfer: What keeps the network near what its pretraining knew.
+        batchnorm: What becomes of BatchNorm's statistics.
+        stopping: When a recipe ends its training by itself.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -63,18 +93,54 @@ class Fixed(BaseModel):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     micro_batch: int | None = Field(default=None, ge=1)
+    memory_limit: float | None = Field(default=None, gt=0)
+    gradient_checkpointing: bool = False
+    compile: bool | Literal["auto"] = False
+    deterministic: bool = False
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
     batch_size: int = Field(default=32, ge=1)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = Field(default=1e-3, ge=0)
+    l1: float = Field(default=0.0, ge=0)
     dropout: Share = 0.0
     drop_path: Share = 0.0
-    augmentation_strength: float = Field(default=0.3, ge=0, le=1)
     label_smoothing: Share = 0.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    augmentation_strength: float = Field(default=0.3, ge=0, le=1)
     warmup_epochs: float = Field(default=1.0, ge=0)
-    clip_norm: float = Field(default=1.0, ge=0)
+    warmup_start: Share = 0.0
     ema_decay: Share = 0.0
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    loss: str = "cross_entropy"
+    augmentation: str = "standard"
+    curriculum: str = "constant"
+    mixing: str = "none"
+    clipping: str = "norm"
+    sharpness: str = "none"
+    transfer: str = "none"
+    batchnorm: str = "as_built"
+    stopping: str = "never"
+
+    @field_validator(*(kind for kind in PARTS if kind != "strategy"))
+    @classmethod
+    def _part_is_known(cls, name: str, info: ValidationInfo) -> str:
+        part_place(str(info.field_name), name)
+        return name
+
+    @field_validator("options")
+    @classmethod
+    def _options_are_of_parts(cls, options: dict[str, Value]) -> dict[str, Value]:
+        for key in options:
+            kind, _, rest = key.partition(".")
+            part, _, option = rest.partition(".")
+            if kind not in HELD or part not in PARTS[kind] or not option:
+                parts = [f"{kind}.{name}" for kind in HELD for name in PARTS[kind]]
+                known = known_names(f"{kind}.{part}", parts)
+                raise ValueError(
+                    f"an option must be called <kind>.<part>.<option> (optimizer.sgd.momentum), but got "
+                    f"{key!r}{known if 'did you mean' in known else ''}"
+                )
+        return options
 
     @model_validator(mode="after")
     def _warmup_ends_before_training_does(self) -> Fixed:
@@ -86,45 +152,32 @@ class Fixed(BaseModel):
         return self
 
 
+HELD = tuple(kind for kind in PARTS if kind != "strategy")
+"""Kinds of parts that a study can hold constant; the strategy comes from its space."""
+
 KNOBS = tuple(list(Fixed.model_fields)[list(Fixed.model_fields).index("batch_size") :])
-"""Names of parameters outside of a strategy that reach a trial."""
-
-
-@dataclass(frozen=True)
-class StrategyConfig:
-    """Which strategy, its learning rate for the top of the network, and its own options."""
-
-    name: str
-    lr: float
-    options: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """How gradients become steps."""
-
-    name: str
-    weight_decay: float
-    clip_norm: float
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """The learning rate over the full budget; the warm-up as a share of it, in [0, 1)."""
-
-    name: str
-    warmup: float
+"""Names of parameters outside of a strategy that reach a trial; options of parts have longer ones."""
 
 
 @dataclass(frozen=True)
 class RegularisationConfig:
-    """What keeps a network from learning its training images by heart."""
+    """What keeps a network from learning its training images by heart, as far as it is a number."""
 
+    weight_decay: float
+    l1: float
     dropout: float
     drop_path: float
     label_smoothing: float
     augmentation_strength: float
     ema_decay: float
+
+
+@dataclass(frozen=True)
+class WarmupConfig:
+    """Length of the warm-up as a share of the budget, and its start as a share of the peak rate; in [0, 1)."""
+
+    share: float
+    start: float
 
 
 @dataclass(frozen=True)
@@ -138,24 +191,39 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class NumericsConfig:
-    """Where and in which arithmetic."""
+    """Where and in which arithmetic, with how much memory, compiled or not, bit-exact or not."""
 
     precision: str
     device: str
+    memory_limit: float | None
+    gradient_checkpointing: bool
+    compile: bool
+    deterministic: bool
 
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """One trial, whole. `from_params` is the only way from a study's parameters to it."""
+    """One trial, whole. `from_params` is the only way from a study's parameters to it.
+
+    Args:
+        model: The backbone's name.
+        pretrained: As in `Fixed`.
+        epochs: Full budget.
+        seed: Of this trial.
+        parts: Kind → the part that is used.
+        regularisation: Its numbers.
+        warmup: Before the schedule.
+        batch: In which portions.
+        numerics: In which arithmetic.
+    """
 
     model: str
     pretrained: bool | str
     epochs: int
     seed: int
-    strategy: StrategyConfig
-    optimizer: OptimizerConfig
-    schedule: ScheduleConfig
+    parts: Mapping[str, PartConfig]
     regularisation: RegularisationConfig
+    warmup: WarmupConfig
     batch: BatchConfig
     numerics: NumericsConfig
 
@@ -165,66 +233,79 @@ class TrialConfig:
 
         Args:
             params: Names as a space draws them: knobs of `Fixed` by their own name, the strategy as
-                ``strategy`` and its options as ``strategy.<name>.<option>``.
+                ``strategy``, options of parts as ``<kind>.<part>.<option>``.
             fixed: The study's constants.
             seed: Seed of this trial.
 
         Raises:
             InvalidParams: A name that no part of the training reads, or a value outside its law.
         """
-        knobs = {name: value for name, value in params.items() if not name.startswith("strategy")}
-        unknown = sorted(set(knobs) - set(KNOBS))
+        knobs = {name: value for name, value in params.items() if "." not in name and name != "strategy"}
+        unknown = [name for name in params if name.partition(".")[0] not in {*PARTS, *KNOBS}]
+        unknown += [name for name in params if "." in name and name.partition(".")[0] not in PARTS]
         if unknown:
             raise InvalidParams(
-                f"every searched parameter must reach the training, but {unknown[0]!r} is read by nothing; "
+                f"every searched parameter must reach the training, but {min(unknown)!r} is read by nothing; "
                 f"known: strategy, {', '.join(KNOBS)}"
             )
         try:
             settled = Fixed.model_validate({**fixed.model_dump(), **knobs})
         except ValidationError as error:
             raise InvalidParams(broken_law(error, Fixed.model_fields)[1]) from None
+        if "strategy" not in params:
+            raise InvalidParams("`strategy` must name a fine-tuning strategy, but got None")
         return cls(
             model=settled.model,
             pretrained=settled.pretrained,
             epochs=settled.epochs,
             seed=seed,
-            strategy=_strategy(params),
-            optimizer=OptimizerConfig(settled.optimizer, settled.weight_decay, settled.clip_norm),
-            schedule=ScheduleConfig(settled.schedule, settled.warmup_epochs / settled.epochs),
+            parts=_parts(params, settled),
             regularisation=RegularisationConfig(
+                weight_decay=settled.weight_decay,
+                l1=settled.l1,
                 dropout=settled.dropout,
                 drop_path=settled.drop_path,
                 label_smoothing=settled.label_smoothing,
                 augmentation_strength=settled.augmentation_strength,
                 ema_decay=settled.ema_decay,
             ),
+            warmup=WarmupConfig(settled.warmup_epochs / settled.epochs, settled.warmup_start),
             batch=BatchConfig(
                 size=settled.batch_size,
                 micro=min(settled.micro_batch or settled.batch_size, settled.batch_size),
                 repeats=settled.repeats,
             ),
-            numerics=NumericsConfig(settled.precision, settled.device),
+            numerics=NumericsConfig(
+                precision=settled.precision,
+                device=settled.device,
+                memory_limit=settled.memory_limit,
+                gradient_checkpointing=settled.gradient_checkpointing,
+                compile=settled.compile is True,
+                deterministic=settled.deterministic,
+            ),
         )
 
 
-def _strategy(params: Params) -> StrategyConfig:
-    name = params.get("strategy")
-    if not isinstance(name, str):
-        raise InvalidParams(f"`strategy` must name a fine-tuning strategy, but got {name!r}")
-    prefix = f"strategy.{name}."
-    options: dict[str, Value] = {}
-    for key, value in params.items():
-        if key == "strategy":
-            continue
-        if key.startswith(prefix):
-            options[key.removeprefix(prefix)] = value
-        elif key.startswith("strategy"):
-            raise InvalidParams(f"strategy is {name!r}, so {key!r} must not be given")
-    for key, value in options.items():
-        if isinstance(value, (str, bool)):
-            raise InvalidParams(f"{prefix}{key} must be a number, but got {value!r}")
-    numbers = {key: float(value) for key, value in options.items()}
-    lr = numbers.pop("lr", None)
-    if lr is None or not 0 <= lr < float("inf"):
-        raise InvalidParams(f"`0 <= {prefix}lr` must hold and be finite, but got {lr}")
-    return StrategyConfig(name, lr, numbers)
+def _parts(params: Params, settled: Fixed) -> dict[str, PartConfig]:
+    """Kind → the part that is used: named in `params`, else in `settled`; its options from both."""
+    parts = {}
+    for kind in PARTS:
+        chosen = params["strategy"] if kind == "strategy" else getattr(settled, kind)
+        held = {key: value for key, value in settled.options.items() if key.startswith(f"{kind}.{chosen}.")}
+        parts[kind] = choose_part(kind, chosen, {**held, **params})
+    if parts["strategy"].name == "scratch" and parts["transfer"].name != "none":
+        raise InvalidParams(
+            f"transfer={parts['transfer'].name!r} needs pretrained weights, but strategy 'scratch' uses none"
+        )
+    return parts
+
+
+def check_options(fixed: Fixed) -> None:
+    """Whether each option that `fixed` holds constant is one, and keeps its law; imports the parts.
+
+    Raises:
+        InvalidParams: It is not.
+    """
+    for key, value in fixed.options.items():
+        kind, name, option = key.split(".", 2)
+        PartConfig(kind, name, {option: value}).make()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
 from trainables.data.batches import Split
@@ -76,3 +78,22 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> 
     gap = (guess == labels).float() - confidence
     bin_of = (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)
     return float(torch.zeros(bins, device=gap.device).index_add_(0, bin_of, gap).abs().sum() / len(labels))
+
+
+class WithWeights(nn.Module):
+    """A network seen with other weights and buffers, without a copy of it.
+
+    Args:
+        model: The network.
+        weights: Name → tensor, as its ``state_dict`` gives them.
+    """
+
+    def __init__(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self._weights = dict(weights)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What the network gives for `inputs` with these weights."""
+        outputs: Tensor = functional_call(self.model, self._weights, (inputs,))
+        return outputs

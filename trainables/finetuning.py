@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from trainables.augmentation import Mixing
 from trainables.averaging import Averaging
+from trainables.batchnorm import BatchNorm
+from trainables.clipping import Clipping
 from trainables.data.batches import Split, epoch_order
-from trainables.evaluation import Normalise, predict, score_logits
+from trainables.determinism import exact
+from trainables.evaluation import Normalise, WithWeights, predict, score_logits
 from trainables.generators import seeded
+from trainables.gradients import Gradients
+from trainables.instruments import PeakMemory, Stopwatch, UpdateRatio, learning_rates, near_zero
+from trainables.optimizers import set_pace
 from trainables.precision import Precision
 from trainables.protocol import Diverged, EpochRecord, State
+from trainables.report import detailed, headline
 from trainables.schedules import Schedule
 from trainables.seeds import derive_seed
+from trainables.sharpness import Sharpness
+from trainables.stopping import Stopping
 from trainables.strategies import Strategy
 
 
@@ -28,18 +40,54 @@ class Plan:
     Args:
         epochs: Full budget, and the schedule's horizon.
         batch: Images a step of the optimizer sees.
-        micro: Most images in one forward pass.
         repeats: Passes over the training images an epoch.
-        clip_norm: Longest gradient; infinite for no clipping.
         seed: Of the order, the augmentation and the dropout.
+        deterministic: Only operations that give the same bits each time.
     """
 
     epochs: int
     batch: int
-    micro: int
     repeats: int
-    clip_norm: float
     seed: int
+    deterministic: bool
+
+
+class Pull(Protocol):
+    """A penalty on weights, as a change of their gradients."""
+
+    def pull(self) -> None:
+        """Add the penalty's gradient where there is one."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The finished parts of one recipe; what is switched off is a null object.
+
+    Args:
+        strategy: Which layers learn, how fast, from when on.
+        schedule: Factors on learning rate and momentum.
+        augment: Progress → the changes of images [B, C, H, W] in [0, 1] at that time.
+        mixing: Of images with each other.
+        sharpness: How many passes make a gradient.
+        pulls: Penalties on weights.
+        clipping: Of gradients.
+        averaging: Of weights.
+        batchnorm: What becomes of its statistics.
+        stopping: When the recipe ends its training.
+        evaluating: Puts the weights that an optimizer evaluates by into the network, and back.
+    """
+
+    strategy: Strategy
+    schedule: Schedule
+    augment: Callable[[float], Callable[[Tensor], Tensor]]
+    mixing: Mixing
+    sharpness: Sharpness
+    pulls: Sequence[Pull]
+    clipping: Clipping
+    averaging: Averaging
+    batchnorm: BatchNorm
+    stopping: Stopping
+    evaluating: Callable[[], AbstractContextManager[None]]
 
 
 class FineTuning:
@@ -53,105 +101,140 @@ class FineTuning:
         self,
         *,
         plan: Plan,
+        parts: Parts,
         model: nn.Module,
-        strategy: Strategy,
         optimizer: torch.optim.Optimizer,
-        schedule: Schedule,
-        criterion: nn.Module,
-        augment: nn.Module,
-        normalise: Normalise,
+        gradients: Gradients,
+        scaler: torch.amp.GradScaler,
         precision: Precision,
-        averaging: Averaging,
+        normalise: Normalise,
         train: Split,
         val: Split,
+        classes: Sequence[str],
     ) -> None:
-        self.plan = plan
-        self.model = model
-        self.strategy = strategy
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.criterion = criterion
-        self.augment = augment
+        self.plan, self.parts = plan, parts
+        self.model, self.optimizer = model, optimizer
+        self.gradients, self.scaler, self.precision = gradients, scaler, precision
         self.normalise = normalise
-        self.precision = precision
-        self.averaging = averaging
         self.train, self.val = train, val
-        self.scaler = precision.scaler()
+        self.classes = tuple(classes)
         self.steps_per_epoch = len(epoch_order(len(train), plan.batch, plan.repeats, 0))
         self.epoch = 0
+        self.scores: list[float] = []
         self.best_epoch, self.best_score = 0, -float("inf")
         self.best_weights: dict[str, Tensor] = {}
+        self._hard = torch.eye(len(self.classes), device=precision.device)
+        self._memory = PeakMemory(precision.device)
 
     def epochs(self) -> Iterator[EpochRecord]:
-        """Train from where the state stands to the full budget, one record an epoch.
+        """Train from where the state stands to the full budget or the recipe's own end, one record an epoch.
 
         Raises:
             Diverged: A loss or a gradient is not finite (fp16's skipped steps apart: there the loss
                 scale is too high, not the recipe).
         """
-        while self.epoch < self.plan.epochs:
-            epoch = self.epoch + 1
-            began = time.perf_counter()
-            with seeded(derive_seed(self.plan.seed, "epoch", epoch), self.precision.device):
-                metrics = self._train(epoch)
-            metrics |= self._validate(epoch)
-            metrics["epoch_seconds"] = time.perf_counter() - began
-            self.epoch = epoch
-            score = metrics["val/accuracy"]
-            if score > self.best_score:
-                self._keep_best(epoch, score)
-            yield EpochRecord(epoch, score, metrics)
+        while self.epoch < self.plan.epochs and not self.parts.stopping.ended(self.scores):
+            with exact(self.plan.deterministic):
+                record = self._epoch(self.epoch + 1)
+            yield record
+
+    def _epoch(self, epoch: int) -> EpochRecord:
+        began = time.perf_counter()
+        self._memory.begin()
+        with seeded(derive_seed(self.plan.seed, "epoch", epoch), self.precision.device):
+            metrics = self._train(epoch)
+        metrics |= self._validate(epoch)
+        metrics["gap/loss"] = metrics["val/loss"] - metrics["train/loss"]
+        metrics["gap/accuracy"] = metrics["train/accuracy"] - metrics["val/accuracy"]
+        metrics["memory/peak_mb"] = self._memory.end()
+        self.epoch = epoch
+        self.scores.append(metrics["val/accuracy"])
+        ended = "" if epoch == self.plan.epochs else self.parts.stopping.ended(self.scores)
+        report = self._report() if ended or epoch == self.plan.epochs else {}
+        metrics |= headline(report)
+        metrics["epoch_seconds"] = time.perf_counter() - began
+        return EpochRecord(epoch, self.scores[-1], metrics, ended, report)
 
     def _train(self, epoch: int) -> dict[str, float]:
         """One epoch of steps; figures stay on the device until its end, so that nothing waits."""
-        self.strategy.on_epoch(self.model, epoch)
-        order = epoch_order(
-            len(self.train), self.plan.batch, self.plan.repeats, derive_seed(self.plan.seed, "order", epoch)
-        )
+        plan, parts = self.plan, self.parts
+        if epoch == 1:
+            parts.batchnorm.prepare(self.model, self._plain_batches)
+        parts.strategy.on_epoch(self.model, epoch)
+        parts.batchnorm.on_epoch(self.model)
+        for group in self.optimizer.param_groups:
+            group["peak_lr"] = group["top_lr"] * parts.strategy.pace(group["name"], epoch)
+        self.gradients.micro.learning(sum(p.numel() for p in self.model.parameters() if p.requires_grad))
+        augment = parts.augment((epoch - 1) / plan.epochs)
+        brake = parts.schedule.brake(self.scores)
+        order = epoch_order(len(self.train), plan.batch, plan.repeats, derive_seed(plan.seed, "order", epoch))
+        waiting, ratio = Stopwatch(), UpdateRatio()
+        figures = []
         began = time.perf_counter()
-        figures = torch.stack([self._step(epoch, step, rows) for step, rows in enumerate(order)])
-        figures = figures.cpu()  # the one place where the processor waits for the device
+        for step, rows in enumerate(order):
+            self._set_pace(epoch, step, brake)
+            with waiting:
+                images, labels = self.train.take(rows.to(self.train.labels.device))
+            images, targets = parts.mixing(augment(images), self._hard[labels])
+            inputs = self.normalise(images).contiguous(memory_format=torch.channels_last)
+            measured = step == len(order) // 2  # in the middle, where the rate is the epoch's
+            if measured:
+                ratio.begin(self._learning())
+            figures.append(self._step(inputs, targets))
+            if measured:
+                update_ratio = ratio.end(self._learning())
+        losses, hits, norms = torch.stack(figures).cpu().unbind(1)  # the one wait for the device
         seconds = time.perf_counter() - began
-        losses, norms, hits = figures.unbind(1)
         self._check_finite(epoch, losses, norms)
-        images = sum(len(rows) for rows in order)
+        images_seen = sum(len(rows) for rows in order)
         finite = norms[torch.isfinite(norms)]
+        scale = {"train/loss_scale": self.scaler.get_scale()} if self.scaler.is_enabled() else {}
         return {
             "train/loss": float(losses.mean()),
-            "train/accuracy": float(hits.sum()) / images,
+            "train/accuracy": float(hits.sum()) / images_seen,
             "train/grad_norm": float(finite.mean()) if len(finite) else math.inf,
-            "lr": max(group["lr"] for group in self.optimizer.param_groups),
-            "images_per_second": images / seconds,
+            "train/grad_norm_max": float(finite.max()) if len(finite) else math.inf,
+            "train/update_ratio": float(update_ratio),
+            "train/near_zero": near_zero(self.model.parameters()),
+            "train/skipped_steps": len(norms) - len(finite),
+            "train/passes": parts.sharpness.passes,
+            "train/micro_batch": min(self.gradients.micro.size, plan.batch),
+            "train/data_wait": waiting.seconds / seconds,
+            **scale,
+            **learning_rates(self.optimizer),
+            "images_per_second": images_seen / seconds,
             "train_seconds": seconds,
         }
 
-    def _step(self, epoch: int, step: int, rows: Tensor) -> Tensor:
-        """One step of the optimizer on one effective batch: its loss, gradient norm and hits, [3]."""
+    def _set_pace(self, epoch: int, step: int, brake: float) -> None:
+        """Rates and momenta of the next step, from the middle of its stretch of the budget."""
         done = (epoch - 1) * self.steps_per_epoch + step
-        factor = self.schedule((done + 0.5) / (self.plan.epochs * self.steps_per_epoch))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * factor
+        progress = (done + 0.5) / (self.plan.epochs * self.steps_per_epoch)
+        schedule = self.parts.schedule
+        set_pace(self.optimizer, schedule(progress) * brake, schedule.momentum(progress))
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """One step of the optimizer on one effective batch: its loss, hits and gradient norm, [3]."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.zeros((), device=self.precision.device)
-        hits = torch.zeros((), device=self.precision.device)
-        for part in rows.split(self.plan.micro):
-            images, labels = self.train.take(part.to(self.train.labels.device))
-            inputs = self.normalise(self.augment(images)).contiguous(memory_format=torch.channels_last)
-            with self.precision.autocast():
-                logits = self.model(inputs)
-            part_loss = self.criterion(logits.float(), labels) * (len(part) / len(rows))
-            self.scaler.scale(part_loss).backward()
-            loss += part_loss.detach()
-            hits += (logits.detach().argmax(1) == labels).sum()
+        figures = self.parts.sharpness.gradients(
+            lambda: self.gradients(inputs, targets), self.optimizer, self.model
+        )
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self._learning(), self.plan.clip_norm)
+        for penalty in self.parts.pulls:
+            penalty.pull()
+        norm = self.parts.clipping(self._learning())
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.averaging.update(self.model)
-        return torch.stack((loss, norm.float(), hits))
+        self.parts.averaging.update(self.model)
+        return torch.cat((figures, norm.float().view(1)))
 
-    def _learning(self) -> Sequence[nn.Parameter]:
-        return [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+    def _learning(self) -> list[nn.Parameter]:
+        return [p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad]
+
+    def _plain_batches(self) -> Iterator[Tensor]:
+        """The training images as they are, normalised, in order."""
+        for images, _ in self.train.in_order(self.plan.batch):
+            yield self.normalise(images).contiguous(memory_format=torch.channels_last)
 
     def _check_finite(self, epoch: int, losses: Tensor, norms: Tensor) -> None:
         for what, values in (("loss", losses), ("gradient", norms)):
@@ -162,35 +245,44 @@ class FineTuning:
                 raise Diverged(what, epoch, bad[0] + 1, float(values[bad[0]]))
 
     def _validate(self, epoch: int) -> dict[str, float]:
-        logits = predict(self.averaging.module(self.model), self.val, self.normalise, self.precision)
-        figures = score_logits(logits, self.val.labels)
-        if not math.isfinite(figures["loss"]):
-            raise Diverged("validation loss", epoch, self.steps_per_epoch, figures["loss"])
+        with self.parts.evaluating():
+            shown = self.parts.averaging.module(self.model)
+            logits = predict(shown, self.val, self.normalise, self.precision)
+            figures = score_logits(logits, self.val.labels)
+            if not math.isfinite(figures["loss"]):
+                raise Diverged("validation loss", epoch, self.steps_per_epoch, figures["loss"])
+            if figures["accuracy"] > self.best_score:
+                self.best_epoch, self.best_score = epoch, figures["accuracy"]
+                best = shown.state_dict()
+                self.best_weights = {name: tensor.detach().clone() for name, tensor in best.items()}
         return {f"val/{name}": value for name, value in figures.items()}
 
-    def _keep_best(self, epoch: int, score: float) -> None:
-        self.best_epoch, self.best_score = epoch, score
-        best = self.averaging.module(self.model).state_dict()
-        self.best_weights = {name: tensor.detach().clone() for name, tensor in best.items()}
+    def _report(self) -> dict[str, object]:
+        """What the best weights are worth on the validation split, in detail."""
+        best = WithWeights(self.model, self.best_weights)
+        logits = predict(best, self.val, self.normalise, self.precision)
+        return {"epoch": self.best_epoch, **detailed(logits, self.val.labels, self.classes)}
 
     def state_dict(self) -> State:
         """Everything a continuation needs, best weights included. Seeds follow from epoch and trial."""
         return {
             "epoch": self.epoch,
+            "scores": self.scores,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "averaging": self.averaging.state_dict(),
+            "averaging": self.parts.averaging.state_dict(),
             "best": {"epoch": self.best_epoch, "score": self.best_score, "weights": self.best_weights},
         }
 
     def load_state_dict(self, state: State) -> None:
         """Put back what `state_dict` gave, on this trial's device."""
         self.epoch = int(state["epoch"])
+        self.scores = [float(score) for score in state["scores"]]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.averaging.load_state_dict(state["averaging"])
+        self.parts.averaging.load_state_dict(state["averaging"])
         best = state["best"]
         self.best_epoch, self.best_score = int(best["epoch"]), float(best["score"])
         self.best_weights = {

@@ -9,12 +9,13 @@ import torch
 from torch.nn import functional
 
 from spaces import InputError
+from trainables.compilation import compile_pays
 from trainables.config import Fixed
 from trainables.data.dataset import Dataset, Images, Invariances
 from trainables.evaluation import Normalise
 from trainables.models.backbone import Backbone, Progress, Weights, find_backbone, load_weights
 from trainables.models.network import make_network
-from trainables.precision import fastest_precision, pick_device
+from trainables.precision import Precision, fastest_precision, pick_device
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _fit(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 
 
 def settle(fixed: Fixed, material: Material, threads: int = 1) -> Fixed:
-    """`fixed` with every ``auto`` decided for this machine: device, and the arithmetic by measuring.
+    """`fixed` with every ``auto`` decided for this machine: device, and arithmetic and compiling by measuring.
 
     Args:
         fixed: The study's constants.
@@ -124,19 +125,30 @@ def settle(fixed: Fixed, material: Material, threads: int = 1) -> Fixed:
         threads: Torch threads of one trial: what pays on one core need not pay on eight.
     """
     device = pick_device(fixed.device)
-    precision = fixed.precision
-    if precision == "auto":
-        side = material.train.pixels.shape[1]
-        batch = torch.rand(min(32, len(material.train)), material.channels, side, side, device=device)
+    side = material.train.pixels.shape[1]
+    images = min(fixed.batch_size, len(material.train))
 
-        def network() -> torch.nn.Module:
-            model = make_network(
-                material.backbone, None, classes=len(material.classes), channels=material.channels
-            )
-            return model.to(device).train()
+    def network() -> torch.nn.Module:
+        model = make_network(
+            material.backbone, None, classes=len(material.classes), channels=material.channels
+        )
+        return model.to(device).train()
 
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        precision = fastest_precision(network, batch.contiguous(memory_format=torch.channels_last))  # type: ignore[assignment]
+    def batch() -> torch.Tensor:
+        some = torch.rand(images, material.channels, side, side, device=device)
+        return some.contiguous(memory_format=torch.channels_last)
+
+    decided: dict[str, object] = {"device": device.type}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        if fixed.precision == "auto":
+            decided["precision"] = fastest_precision(network, batch())
+        if fixed.compile == "auto":
+            precision = Precision(str(decided.get("precision", fixed.precision)), device)
+            repeats = fixed.repeats or material.repeats
+            steps = fixed.epochs * max(1, len(material.train) * repeats // images)
+            decided["compile"] = compile_pays(network, batch(), precision, steps)
+    finally:
         torch.set_num_threads(before)
-    return fixed.model_copy(update={"device": device.type, "precision": precision})
+    return fixed.model_copy(update=decided)

@@ -132,18 +132,25 @@ class PartConfig:
         Raises:
             InvalidParams: There is no such part, it has no such option, or a value breaks its law.
         """
-        place = part_place(self.kind, self.name)
-        cls = locate(place)
+        cls = part_class(self)
         try:
             return cls.model_validate({**self.options, **more})
         except ValidationError as error:
             said = broken_law(error, [name for name in cls.model_fields if name not in more])[1]
-            raise InvalidParams(self._in_full(said, cls.model_fields)) from None
+            said = said.replace("there is no setting", f"{self.kind} {self.name!r} has no option")
+            raise InvalidParams(said if "no option" in said else f"{self.kind}.{self.name}: {said}") from None
 
-    def _in_full(self, said: str, fields: Mapping[str, Any]) -> str:
-        """The sentence, with what it calls a setting by the name that a space gives it."""
-        said = said.replace("there is no setting", f"{self.kind} {self.name!r} has no option")
-        return said if "has no option" in said else f"{self.kind}.{self.name}: {said}"
+
+def part_class(config: PartConfig) -> type[Part]:
+    """The class of the part that `config` names.
+
+    Raises:
+        InvalidParams: There is none, or it is no `Part`.
+    """
+    cls = locate(part_place(config.kind, config.name))
+    if not (isinstance(cls, type) and issubclass(cls, Part)):
+        raise InvalidParams(f"{config.kind} {config.name!r} must be a trainables.parts.Part, but is {cls!r}")
+    return cls
 
 
 def part_place(kind: str, name: object) -> str:
@@ -157,7 +164,9 @@ def part_place(kind: str, name: object) -> str:
         return known[name]
     if isinstance(name, str) and ":" in name:
         return name
-    raise InvalidParams(f"`{kind}` must be one of {', '.join(known)}, but got {name!r}{known_names(name, known)}")
+    raise InvalidParams(
+        f"`{kind}` must be one of {', '.join(known)}, but got {name!r}{known_names(name, known)}"
+    )
 
 
 def choose_part(kind: str, chosen: object, params: Params) -> PartConfig:

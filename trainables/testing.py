@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spaces import Params
-from trainables.builder import network_and_strategy
+from trainables.builder import network
 from trainables.config import Fixed, TrialConfig
 from trainables.data.batches import Split
 from trainables.data.dataset import Images
@@ -37,7 +37,7 @@ def accuracy_on(
     """
     config = TrialConfig.from_params(params, fixed, seed)
     device = pick_device(config.numerics.device)
-    model, _ = network_and_strategy(config, material)
+    model = network(config, material)
     model.load_state_dict(dict(weights))
     model.to(device)
     split = Split(resized(images, int(material.train.pixels.shape[1])), device)

@@ -82,7 +82,7 @@ def test_divergence_is_a_failed_trial_with_a_reason_and_the_study_goes_on(tmp_pa
     study = optuna.create_study(direction="maximize", study_name="hot")
     study.enqueue_trial({**HOT.baseline()})
     study.enqueue_trial({**HOT.baseline(), "strategy.full.lr": 1e-2})
-    with objective_of(tmp_path, HOT, clip_norm=0.0, warmup_epochs=0.0) as objective:
+    with objective_of(tmp_path, HOT, clipping="none", warmup_epochs=0.0) as objective:
         study.optimize(objective, n_trials=2)
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert "diverged" in study.trials[0].user_attrs["reason"]

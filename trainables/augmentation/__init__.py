@@ -1,5 +1,5 @@
 """Augmentation in batches on the trial's device."""
 
-from trainables.augmentation.strength import make_augmentation
+from trainables.augmentation.policy import Augmentation, Changes, Curriculum, Mixing
 
-__all__ = ["make_augmentation"]
+__all__ = ["Augmentation", "Changes", "Curriculum", "Mixing"]

@@ -32,13 +32,15 @@ class Invariances:
         horizontal_flip: Left and right may be exchanged.
         vertical_flip: Top and bottom may be exchanged.
         rotation: Largest rotation that leaves the label true, degrees either way.
-        colour: Brightness and contrast may change.
+        colour: Brightness, contrast and hue may change.
+        crop: Part of the image may be missing at its edges.
     """
 
     horizontal_flip: bool = True
     vertical_flip: bool = False
     rotation: float = 30.0
     colour: bool = True
+    crop: bool = True
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def digits(seed: int = 0) -> Dataset:
         train=Images(pixels[train], labels[train]),
         val=Images(pixels[val], labels[val]),
         test=Images(pixels[test], labels[test]),
-        invariances=Invariances(horizontal_flip=False, vertical_flip=False, rotation=25.0),
+        invariances=Invariances(horizontal_flip=False, vertical_flip=False, rotation=25.0, crop=False),
         repeats=5,
     )
 

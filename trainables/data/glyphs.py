@@ -111,7 +111,7 @@ def glyphs(seed: int = 0) -> Dataset:
     pixels, labels, classes = render_glyphs(4, seed=derive_seed(seed, "glyphs", "data set"))
     parts = np.split(np.arange(len(labels)), [len(labels) // 2, len(labels) * 3 // 4])
     train, val, test = (Images(pixels[rows], labels[rows]) for rows in parts)
-    upright = Invariances(horizontal_flip=False, vertical_flip=False, rotation=15.0)
+    upright = Invariances(horizontal_flip=False, vertical_flip=False, rotation=15.0, crop=False)
     return Dataset("glyphs", classes, train, val, test, upright)
 
 

@@ -32,7 +32,7 @@ RECIPE: dict[str, Value] = {
     "weight_decay": 0.05,
     "label_smoothing": 0.1,
     "warmup_epochs": 0.6,
-    "clip_norm": 0.0,
+    "clipping": "none",
     "augmentation_strength": 0.0,  # the rendering is the augmentation
     "strategy": "scratch",
     "strategy.scratch.lr": 4e-3,

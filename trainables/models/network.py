@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,9 @@ from torch import Tensor, nn
 from spaces import InputError
 from trainables.models.backbone import Backbone, Weights
 from trainables.strategies.layers import head_names
+
+KNOBS = {"drop_rate": "dropout", "drop_path_rate": "drop_path"}
+"""timm's names for what a recipe sets → ours."""
 
 
 def make_network(
@@ -19,6 +24,7 @@ def make_network(
     channels: int,
     dropout: float = 0.0,
     drop_path: float = 0.0,
+    checkpointing: bool = False,
 ) -> nn.Module:
     """The network, its head new and random (from torch's global generator), the rest from `weights`.
 
@@ -29,12 +35,43 @@ def make_network(
         channels: Channels of the images; the first layer's weights are adapted.
         dropout: Before the head, in [0, 1).
         drop_path: Stochastic depth, in [0, 1).
+        checkpointing: Compute activations again in the backward pass and do not keep them.
 
     Raises:
         InputError: The architecture cannot take an argument, or the weights are another's.
     """
-    knobs = {"drop_rate": dropout, "drop_path_rate": drop_path}
-    arguments = {**backbone.arguments, **{name: value for name, value in knobs.items() if value}}
+    model = _create(backbone, classes, channels, {"drop_rate": dropout, "drop_path_rate": drop_path})
+    if weights is not None:
+        _load(model, backbone, weights, head_names(model))
+    if checkpointing:
+        _checkpoint(model, backbone)
+    return model.to(memory_format=torch.channels_last)
+
+
+def make_source(backbone: Backbone, weights: Weights, channels: int) -> nn.Module:
+    """The pretrained network itself, with the classifier that its weights have, or none where they have none.
+
+    Args:
+        backbone: Which architecture.
+        weights: Its pretrained weights.
+        channels: Channels of the images; the first layer's weights are adapted.
+
+    Raises:
+        InputError: The weights are another architecture's.
+    """
+    some = _create(backbone, 1, channels, {})
+    names = head_names(some)
+    heads = [weights[name] for name in names if name in weights and weights[name].ndim > 1]
+    model = _create(backbone, heads[0].shape[0] if heads else 0, channels, {})
+    _load(model, backbone, weights, set() if heads else names)
+    return model.to(memory_format=torch.channels_last)
+
+
+def _create(backbone: Backbone, classes: int, channels: int, knobs: dict[str, float]) -> nn.Module:
+    arguments: dict[str, Any] = {
+        **backbone.arguments,
+        **{name: value for name, value in knobs.items() if value},
+    }
     try:
         model: nn.Module = timm.create_model(
             backbone.architecture, num_classes=classes, in_chans=channels, **arguments
@@ -43,17 +80,23 @@ def make_network(
         wrong = next((name for name in arguments if f"'{name}'" in str(error)), None)
         if wrong is None:
             raise
-        asked = {"drop_rate": "dropout", "drop_path_rate": "drop_path"}.get(wrong, wrong)
         raise InputError(
-            f"model {backbone.name!r} cannot take {asked!r}: fix it to 0 or leave it out"
+            f"model {backbone.name!r} cannot take {KNOBS.get(wrong, wrong)!r}: fix it to 0 or leave it out"
         ) from None
-    if weights is not None:
-        _load(model, backbone, weights)
-    return model.to(memory_format=torch.channels_last)
+    return model
 
 
-def _load(model: nn.Module, backbone: Backbone, weights: Weights) -> None:
-    head = head_names(model)
+def _checkpoint(model: nn.Module, backbone: Backbone) -> None:
+    try:
+        model.set_grad_checkpointing(True)  # type: ignore[operator]
+    except (AttributeError, AssertionError, NotImplementedError):
+        raise InputError(
+            f"model {backbone.name!r} cannot take 'gradient_checkpointing': set it to false"
+        ) from None
+
+
+def _load(model: nn.Module, backbone: Backbone, weights: Weights, head: set[str]) -> None:
+    """Fill `model` from `weights`, all but its `head`."""
     target = model.state_dict()
     taken: dict[str, Tensor] = {}
     for name, array in weights.items():

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from trainables.schedules.cosine import constant, cosine
+from trainables.parts import PartConfig
 from trainables.schedules.schedule import Schedule
-from trainables.schedules.warmup import warm_up
+from trainables.schedules.warmup import WarmUp
 
-__all__ = ["SCHEDULES", "Schedule", "constant", "cosine", "make_schedule", "warm_up"]
-
-SCHEDULES: dict[str, Schedule] = {"cosine": cosine, "constant": constant}
+__all__ = ["Schedule", "WarmUp", "make_schedule"]
 
 
-def make_schedule(name: str, warmup: float = 0.0) -> Schedule:
-    """The schedule called `name` after a linear warm-up over the share `warmup` of training.
+def make_schedule(config: PartConfig, share: float = 0.0, start: float = 0.0) -> Schedule:
+    """The schedule that `config` names, after a linear warm-up over the share `share` of training.
+
+    Args:
+        config: A part of kind ``schedule``.
+        share: Length of the warm-up, in [0, 1); 0 gives the schedule itself.
+        start: Where the warm-up begins, as a share of the peak rate, in [0, 1).
 
     Raises:
-        KeyError: There is no schedule of that name.
-        ValueError: `warmup` is outside [0, 1).
+        InvalidParams: There is no such schedule, or an option is outside its law.
+        ValueError: `share` or `start` is outside [0, 1).
     """
-    return warm_up(SCHEDULES[name], warmup)
+    schedule: Schedule = config.make()
+    return WarmUp(schedule, share, start) if share else schedule

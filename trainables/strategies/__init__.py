@@ -1,50 +1,42 @@
-"""Fine-tuning strategies, by the names that spaces use."""
+"""Fine-tuning strategies: one a file, named in `trainables.parts.PARTS`."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+import math
 from typing import Any
 
-from spaces import InvalidParams
-from trainables.strategies.feature_extraction import FeatureExtraction
-from trainables.strategies.full import Full
-from trainables.strategies.gradual_unfreezing import GradualUnfreezing
-from trainables.strategies.layer_decay import LayerDecay
+from spaces import InvalidParams, locate
+from trainables.parts import PartConfig, part_place
 from trainables.strategies.layers import depth_of
 from trainables.strategies.strategy import ParamGroup, Strategy
 
-__all__ = ["STRATEGIES", "ParamGroup", "Strategy", "depth_of", "make_strategy"]
-
-STRATEGIES: dict[str, type[Any]] = {
-    "feature_extraction": FeatureExtraction,
-    "full": Full,
-    "layer_decay": LayerDecay,
-    "gradual_unfreezing": GradualUnfreezing,
-    "scratch": Full,
-}
+__all__ = ["ParamGroup", "Strategy", "depth_of", "make_strategy"]
 
 
-def make_strategy(name: str, options: Mapping[str, float], epochs: int) -> Strategy:
-    """The strategy called `name`; its options are the fields of its class.
+def make_strategy(config: PartConfig, epochs: int) -> tuple[Strategy, float]:
+    """The strategy that `config` names, and the peak learning rate of the network's top.
+
+    The rate is an option of every strategy, so that each has its own range in a space, but a field of
+    none: a strategy is told it with the network.
 
     Args:
-        name: A key of `STRATEGIES`.
-        options: Its options, all of them and no others.
+        config: Of the kind ``strategy``; its options are ``lr`` and the fields of the strategy's class.
         epochs: The trial's full budget, for strategies that change on the way.
 
     Raises:
-        InvalidParams: No strategy has that name, or it has other options.
+        InvalidParams: There is no such strategy, the rate is missing, an option is none of this
+            strategy's, or a value breaks its law.
     """
-    if name not in STRATEGIES:
-        raise InvalidParams(f"`strategy` must be one of {', '.join(STRATEGIES)}, but got {name!r}")
-    kind = STRATEGIES[name]
-    fields = {field.name for field in dataclasses.fields(kind)}
-    wanted = fields - {"epochs"}
-    if set(options) != wanted:
-        raise InvalidParams(
-            f"strategy {name!r} takes the options {{{', '.join(sorted({'lr', *wanted}))}}}, "
-            f"but got {{{', '.join(sorted({'lr', *options}))}}}"
-        )
-    strategy: Strategy = kind(**options, **({"epochs": epochs} if "epochs" in fields else {}))
-    return strategy
+    name = f"strategy.{config.name}"
+    place = part_place(config.kind, config.name)
+    options = dict(config.options)
+    if "lr" not in options:
+        raise InvalidParams(f"`{name}.lr` must be given: the peak learning rate of the network's top")
+    lr = options.pop("lr")
+    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not (math.isfinite(lr) and lr >= 0):
+        raise InvalidParams(f"`{name}.lr >= 0` must hold for a finite number, but got {name}.lr={lr!r}")
+    if "epochs" in options:
+        raise InvalidParams(f"strategy {config.name!r} has no option 'epochs': its budget is the trial's")
+    budget: dict[str, Any] = {"epochs": epochs} if "epochs" in locate(place).model_fields else {}
+    strategy: Strategy = PartConfig(config.kind, config.name, options).make(**budget)
+    return strategy, float(lr)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import Field
 from torch import nn
 
+from trainables.parts import Part
 from trainables.strategies.layers import depth_of, geometric_rates, grouped, layer_ids, set_modes
 from trainables.strategies.strategy import ParamGroup
 
 
-@dataclass(frozen=True)
-class GradualUnfreezing:
+class GradualUnfreezing(Part):
     """Layers wake from the top down, at even intervals, each at a smaller rate.
 
     Args:
@@ -23,9 +24,9 @@ class GradualUnfreezing:
     Source: Howard & Ruder, ULMFiT, ACL 2018 (arXiv:1801.06146), section 3.3.
     """
 
-    ratio: float
-    unfrozen_by: float
-    epochs: int
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.1
+    unfrozen_by: Annotated[float, Field(ge=0, le=1)] = 0.5
+    epochs: Annotated[int, Field(ge=1)]
 
     def groups(self, model: nn.Module, lr: float) -> list[ParamGroup]:
         """One group a layer (two where some of its parameters take no weight decay), asleep or not."""
@@ -42,6 +43,10 @@ class GradualUnfreezing:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(epoch >= self.wakes(ids[name], depth))
         set_modes(model)
+
+    def pace(self, group: str, epoch: int) -> float:
+        """One: a layer that wakes does so at its own rate."""
+        return 1.0
 
     def wakes(self, layer: int, depth: int) -> int:
         """The epoch, counted from 1, in which `layer` (0 is the stem of `depth` layers) begins to learn."""

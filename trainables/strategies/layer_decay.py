@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import Field
 from torch import nn
 
-from trainables.strategies.layers import depth_of, geometric_rates, grouped, layer_ids, set_modes
+from trainables.strategies.layers import depth_of, geometric_rates, grouped, layer_ids
+from trainables.strategies.steady import Steady
 from trainables.strategies.strategy import ParamGroup
 
 
-@dataclass(frozen=True)
-class LayerDecay:
+class LayerDecay(Steady):
     """Learning rates fall geometrically from the head to the stem.
 
     Args:
@@ -20,18 +21,10 @@ class LayerDecay:
     Source: Clark et al., ELECTRA, ICLR 2020 (arXiv:2003.10555); Bao et al., BEiT, ICLR 2022.
     """
 
-    ratio: float
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.1
 
     def groups(self, model: nn.Module, lr: float) -> list[ParamGroup]:
         """One group a layer (two where some of its parameters take no weight decay)."""
         ids = layer_ids(model)
         rate = geometric_rates(lr, self.ratio, depth_of(model))
         return grouped(model, lambda name: f"layer {ids[name]}", lambda group: rate(int(group.split()[1])))
-
-    def on_epoch(self, model: nn.Module, epoch: int) -> None:
-        """Everything trains, in every epoch."""
-        set_modes(model)
-
-    def first_change(self, depth: int) -> int:
-        """Nothing ever changes."""
-        return 1

@@ -26,7 +26,11 @@ class ParamGroup:
 
 
 class Strategy(Protocol):
-    """One way to fine-tune. Strategies are small frozen classes whose fields are their options."""
+    """One way to fine-tune. Strategies are parts whose fields are their options.
+
+    None keeps a state: what an epoch asks for follows from its number, so a resumed trial goes on as if
+    it had never stopped.
+    """
 
     def groups(self, model: nn.Module, lr: float) -> list[ParamGroup]:
         """All parameters that will ever learn; `lr` is the peak rate of the network's top.
@@ -37,6 +41,10 @@ class Strategy(Protocol):
 
     def on_epoch(self, model: nn.Module, epoch: int) -> None:
         """Put every module into the mode that `epoch` (counted from 1) asks for: learning or frozen."""
+        ...
+
+    def pace(self, group: str, epoch: int) -> float:
+        """What the peak rate of the groups called `group` is multiplied by all through `epoch`; at least 0."""
         ...
 
     def first_change(self, depth: int) -> int:

@@ -1,0 +1,88 @@
+"""Changes that only some images get: blur, noise, erased rectangles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+
+AREA = (0.02, 0.15)
+"""Least and largest share of an image that is erased."""
+RATIO = 3.3
+"""Most that the sides of what is erased differ, as in the paper."""
+
+
+@dataclass(frozen=True)
+class Blur:
+    """A Gaussian blur of some images.
+
+    Args:
+        chance: In [0, 1].
+        sigma: Largest standard deviation, pixels.
+    """
+
+    chance: float
+    sigma: float
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Blur in place those that are drawn."""
+        drawn, width = torch.rand(2, len(images))
+        rows = (drawn < self.chance).nonzero().flatten()
+        if len(rows):
+            place = rows.to(images.device)
+            sigma = (0.1 + (self.sigma - 0.1) * width[rows]).to(images)[:, None].expand(-1, 2)
+            images[place] = gaussian_blur2d(images[place], (5, 5), sigma).clamp_(0, 1)
+        return images
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Gaussian noise on some images.
+
+    Args:
+        chance: In [0, 1].
+        sigma: Largest standard deviation, in units of the full range.
+    """
+
+    chance: float
+    sigma: float
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Add noise in place to those that are drawn."""
+        drawn, width = torch.rand(2, len(images))
+        rows = (drawn < self.chance).nonzero().flatten()
+        if len(rows):
+            noise = torch.randn(len(rows), *images.shape[1:])
+            noise *= (self.sigma * width[rows]).view(-1, 1, 1, 1)
+            place = rows.to(images.device)
+            images[place] = (images[place] + noise.to(images.device)).clamp_(0, 1)
+        return images
+
+
+@dataclass(frozen=True)
+class Erasing:
+    """A rectangle of some images goes black.
+
+    Args:
+        chance: In [0, 1].
+
+    Source: Zhong et al., AAAI 2020 (arXiv:1708.04896).
+    """
+
+    chance: float
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Erase in place in those that are drawn."""
+        height, width = images.shape[2:]
+        drawn, area, ratio, left, top = torch.rand(5, len(images))
+        for row in (drawn < self.chance).nonzero().flatten().tolist():
+            share = AREA[0] + (AREA[1] - AREA[0]) * float(area[row])
+            stretch = math.exp((2 * float(ratio[row]) - 1) * math.log(RATIO) / 2)
+            wide = min(width, max(1, round(math.sqrt(share) * stretch * width)))
+            high = min(height, max(1, round(math.sqrt(share) / stretch * height)))
+            x, y = int(float(left[row]) * (width - wide + 1)), int(float(top[row]) * (height - high + 1))
+            images[row, :, y : y + high, x : x + wide] = 0
+        return images

@@ -1,0 +1,87 @@
+"""All changes of an image's geometry as one matrix, and one sampling of its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+RATIO = 4 / 3
+"""Most that a crop's sides differ at strength 1 (Szegedy et al., CVPR 2015)."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How far an image may be moved; all of it at once, in one lookup.
+
+    Kornia has each of these as a step of its own, which samples the pixels anew. One matrix and one
+    `grid_sample` are as exact and cost a third (docs/benchmarks.md).
+
+    Args:
+        rotation: Degrees either way.
+        shift: Share of the side, either way.
+        zoom: Share by which an image is scaled up or down.
+        shear: Degrees either way.
+        crop: Largest share of the area that a crop leaves out; what is left is scaled to the full size.
+        horizontal_flip: Left and right are exchanged in half of the images.
+        vertical_flip: Top and bottom likewise.
+    """
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    shear: float = 0.0
+    crop: float = 0.0
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images [B, C, H, W], moved; what comes from beyond an edge is the image mirrored there."""
+        height, width = images.shape[2:]
+        return warp(images, self.draw(len(images), width / height))
+
+    def draw(self, count: int, aspect: float = 1.0) -> Tensor:
+        """Matrices [count, 2, 3]: where a pixel of the new image, in [-1, 1]², comes from in the old one.
+
+        Args:
+            count: Images.
+            aspect: Width over height of an image: angles are angles of the picture.
+        """
+        draws = torch.rand(12, count)
+        angle, along, down, larger, shear_x, shear_y, area, ratio, left, top = 2 * draws[:10] - 1
+        flips = torch.where(draws[10:] < 0.5, -1.0, 1.0)
+        turn = torch.deg2rad(self.rotation * angle)
+        lean_x, lean_y = (torch.deg2rad(self.shear * lean).tan() for lean in (shear_x, shear_y))
+        size = 1 + self.zoom * larger
+        kept = 1 - self.crop * (area + 1) / 2
+        stretch = RATIO ** (ratio / 2) if self.crop else torch.ones(count)
+        wide = (kept.sqrt() * stretch).clamp(max=1)
+        high = (kept.sqrt() / stretch).clamp(max=1)
+        scale_x = wide * (flips[0] if self.horizontal_flip else 1)
+        scale_y = high * (flips[1] if self.vertical_flip else 1)
+        cos, sin = turn.cos() * size, turn.sin() * size
+        moved = torch.stack([
+            torch.stack([(cos + sin * lean_y) * scale_x, (cos * lean_x + sin) / aspect * scale_y]),
+            torch.stack([(cos * lean_y - sin) * aspect * scale_x, (cos - sin * lean_x) * scale_y]),
+        ])  # fmt: skip
+        # Where the middle of the new image comes from: the shift, and a crop anywhere within the image.
+        middle = torch.stack([
+            2 * self.shift * along + (1 - wide) * left,
+            2 * self.shift * down + (1 - high) * top,
+        ])  # fmt: skip
+        return torch.cat([moved, middle[:, None]], dim=1).permute(2, 0, 1)
+
+
+def warp(images: Tensor, matrices: Tensor) -> Tensor:
+    """Look each pixel of the new images up in the old ones, bilinearly.
+
+    Args:
+        images: [B, C, H, W].
+        matrices: [B, 2, 3], on any device: new place → old place, in [-1, 1]².
+    """
+    grid = functional.affine_grid(
+        matrices.to(images.device, images.dtype), list(images.shape), align_corners=False
+    )
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

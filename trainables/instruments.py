@@ -1,0 +1,112 @@
+"""What is measured in an epoch beside loss and accuracy, without making a device wait."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+MIB = 2**20
+
+NEAR_ZERO = 1e-3
+"""A weight no larger than this counts as near zero."""
+
+
+class UpdateRatio:
+    """How long a step of the optimizer is beside the weights that it changes: ``‖Δw‖ / ‖w‖``.
+
+    Measured on one step an epoch, since it needs a copy of the weights. About 1e-3 is usual; far more
+    tears what was learned, far less learns nothing.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[Tensor] = []
+
+    @torch.no_grad()
+    def begin(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Note the weights before the step."""
+        self._before = [parameter.detach().clone() for parameter in parameters]
+
+    @torch.no_grad()
+    def end(self, parameters: Sequence[nn.Parameter]) -> Tensor:
+        """The ratio after it, 0-dim, on the weights' device; 0 where nothing learns."""
+        if not self._before:
+            return torch.zeros(())
+        changes = torch._foreach_sub([parameter.detach() for parameter in parameters], self._before)
+        length = nn.utils.get_total_norm(self._before)
+        return nn.utils.get_total_norm(list(changes)) / length.clamp(min=1e-12)
+
+
+@torch.no_grad()
+def near_zero(parameters: Iterable[nn.Parameter]) -> float:
+    """Share of the weights (matrices and kernels, not biases and norms) that are at most `NEAR_ZERO` in size."""
+    weights = [parameter for parameter in parameters if parameter.ndim > 1]
+    if not weights:
+        return 0.0
+    small = torch.stack([(weight.abs() <= NEAR_ZERO).sum() for weight in weights]).sum()
+    return float(small) / sum(weight.numel() for weight in weights)
+
+
+def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """``lr/<group>`` for each group by its name, and ``lr``, the largest.
+
+    A group's two halves, with and without weight decay, share a name and a rate.
+    """
+    groups = optimizer.param_groups
+    rates = {f"lr/{str(group['name']).replace(' ', '_')}": float(group["lr"]) for group in groups}
+    return {"lr": max(rates.values()), **rates}
+
+
+class Stopwatch:
+    """Adds up the seconds spent in its ``with`` blocks."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds += time.perf_counter() - self._began
+
+
+class PeakMemory:
+    """The most memory in use between `begin` and `end`: of the card, or of this process.
+
+    Args:
+        device: Where the network runs.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def begin(self) -> None:
+        """Forget earlier peaks, as far as the system can."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return
+        with suppress(OSError):  # Linux: "5" resets the peak; elsewhere it is that of the process's life
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+    def end(self) -> float:
+        """The peak, MiB."""
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / MIB
+        try:
+            for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024
+        except (OSError, ValueError):
+            pass  # no such system
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (MIB if sys.platform == "darwin" else 1024)

@@ -1,0 +1,19 @@
+"""Cross-entropy."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.losses.loss import Criterion
+from trainables.parts import Part
+
+
+class CrossEntropy(Part):
+    """``−Σ t_c log p_c``, a mean over images."""
+
+    def make(self, class_counts: Tensor, label_smoothing: float) -> Criterion:
+        """Torch's own, which takes soft labels."""
+        return partial(functional.cross_entropy, label_smoothing=label_smoothing)

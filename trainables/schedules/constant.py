@@ -1,0 +1,13 @@
+"""One rate from beginning to end."""
+
+from __future__ import annotations
+
+from trainables.schedules.schedule import Plain
+
+
+class Constant(Plain):
+    """The same factor, 1, at every time."""
+
+    def __call__(self, progress: float) -> float:
+        """1."""
+        return 1.0

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 
 import torch
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
+from torch.nn import functional
 
 AREA = (0.02, 0.15)
 """Least and largest share of an image that is erased."""
+TAPS = 2
+"""Pixels to either side that a blur looks at."""
 RATIO = 3.3
 """Most that the sides of what is erased differ, as in the paper."""
 
@@ -33,9 +35,30 @@ class Blur:
         rows = (drawn < self.chance).nonzero().flatten()
         if len(rows):
             place = rows.to(images.device)
-            sigma = (0.1 + (self.sigma - 0.1) * width[rows]).to(images)[:, None].expand(-1, 2)
-            images[place] = gaussian_blur2d(images[place], (5, 5), sigma).clamp_(0, 1)
+            sigma = 0.1 + (self.sigma - 0.1) * width[rows]
+            images[place] = blurred(images[place], sigma)
         return images
+
+
+def blurred(images: Tensor, sigma: Tensor) -> Tensor:
+    """A Gaussian blur over five pixels, each image by a width of its own; edges are mirrored.
+
+    Kornia's `gaussian_blur2d` gives the same (a test compares) and takes ten times as long for a few small
+    images, more than the rest of a batch's augmentation.
+
+    Args:
+        images: [n, C, H, W], at least 3 pixels high and wide.
+        sigma: Standard deviations [n], pixels, above 0.
+    """
+    offsets = torch.arange(-TAPS, TAPS + 1)
+    weights = torch.exp(-0.5 * (offsets / sigma[:, None]) ** 2)
+    weights = (weights / weights.sum(1, keepdim=True)).to(images)[:, :, None, None, None]
+    for side in (2, 3):
+        length = images.shape[side]
+        edge = (TAPS, TAPS, 0, 0) if side == 3 else (0, 0, TAPS, TAPS)
+        padded = functional.pad(images, edge, mode="reflect")
+        images = sum(weights[:, tap] * padded.narrow(side, tap, length) for tap in range(len(offsets)))  # type: ignore[assignment]
+    return images
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ class AdamW(OptimizerPart):
     beta2: Beta = 0.999
 
     def make(self, groups: Groups) -> torch.optim.Optimizer:
-        """Torch's AdamW."""
-        return torch.optim.AdamW(list(groups), betas=(self.beta1, self.beta2))
+        """Torch's AdamW, all weights in one go: for a small network the loop over them takes a tenth of a step."""
+        return torch.optim.AdamW(list(groups), betas=(self.beta1, self.beta2), fused=True)
 
 
 class Adam(OptimizerPart):
@@ -43,7 +43,7 @@ class Adam(OptimizerPart):
 
     def make(self, groups: Groups) -> torch.optim.Optimizer:
         """Torch's Adam."""
-        return torch.optim.Adam(list(groups), betas=(self.beta1, self.beta2))
+        return torch.optim.Adam(list(groups), betas=(self.beta1, self.beta2), fused=True)
 
 
 class NAdam(OptimizerPart):

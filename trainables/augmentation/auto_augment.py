@@ -38,7 +38,7 @@ class AutoAugment(OperationPolicy):
             entries = [pair[half] for pair in pairs]
             index = torch.tensor([names.index(name) if name in known else -1 for name, _, _ in entries])
             chance = torch.tensor([float(chance) for _, chance, _ in entries])
-            size = torch.tensor([0.0 if size is None else size / 10 for _, _, size in entries])
+            size = torch.tensor([1.0 if size is None else size / 10 for _, _, size in entries])
             done = (torch.rand(len(images)) < strength * chance[drawn]) & (index[drawn] >= 0)
             images = apply_each(images, list(known.values()), index[drawn], size[drawn], done)
         return images

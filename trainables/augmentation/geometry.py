@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 RATIO = 4 / 3
-"""Most that a crop's sides differ at strength 1 (Szegedy et al., CVPR 2015)."""
+"""Most that a crop's sides differ (Szegedy et al., CVPR 2015)."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Geometry:
         lean_x, lean_y = (torch.deg2rad(self.shear * lean).tan() for lean in (shear_x, shear_y))
         size = 1 + self.zoom * larger
         kept = 1 - self.crop * (area + 1) / 2
-        stretch = RATIO ** (ratio / 2) if self.crop else torch.ones(count)
-        wide = (kept.sqrt() * stretch).clamp(max=1)
-        high = (kept.sqrt() / stretch).clamp(max=1)
+        # As far from square as the paper's crops, but never wider or higher than the image itself.
+        stretch = torch.exp(ratio * (-kept.log()).clamp(max=math.log(RATIO)) / 2)
+        wide, high = kept.sqrt() * stretch, kept.sqrt() / stretch
         scale_x = wide * (flips[0] if self.horizontal_flip else 1)
         scale_y = high * (flips[1] if self.vertical_flip else 1)
         cos, sin = turn.cos() * size, turn.sin() * size

@@ -33,12 +33,14 @@ class Operation:
         signed: Whether it goes either way.
         colour: Whether it changes colours or brightness, and not places.
         channels: Of how many channels the images must be; 0 for any.
+        whole: Whether it is done wholly or not at all: its magnitude is then how likely it is done.
     """
 
     apply: Apply
     signed: bool = False
     colour: bool = True
     channels: int = 0
+    whole: bool = False
 
 
 def _matrix(count: int, **entries: Tensor) -> Tensor:
@@ -119,11 +121,11 @@ def operations(invariances: Invariances, channels: int) -> dict[str, Operation]:
         "brightness": Operation(_factor("brightness"), signed=True),
         "contrast": Operation(_factor("contrast"), signed=True),
         "color": Operation(_factor("saturation"), signed=True, channels=3),
-        "auto_contrast": Operation(_auto_contrast),
-        "equalize": Operation(_equalize),
+        "auto_contrast": Operation(_auto_contrast, whole=True),
+        "equalize": Operation(_equalize, whole=True),
         "posterize": Operation(_posterize),
         "solarize": Operation(_solarize),
-        "invert": Operation(lambda images, magnitudes: 1 - images),
+        "invert": Operation(lambda images, magnitudes: 1 - images, whole=True),
     }
     return {
         name: operation
@@ -148,9 +150,12 @@ def apply_each(
     """
     out = images.clone()
     signs = torch.where(torch.rand(len(images)) < 0.5, -1.0, 1.0)
+    likely = torch.rand(len(images)) < magnitudes
     for index in chosen[drawn].unique().tolist():
         operation = known[index]
-        rows = (drawn & (chosen == index)).nonzero().flatten()
+        rows = (drawn & (chosen == index) & (likely | (not operation.whole))).nonzero().flatten()
+        if not len(rows):
+            continue
         place = rows.to(images.device)
         size = magnitudes[rows] * (signs[rows] if operation.signed else 1.0)
         out[place] = operation.apply(out[place], size)

@@ -20,7 +20,8 @@ class BSS(Part):
 
     Directions in which features hardly vary are those that transfer badly; the others stay free. Features
     are pooled, as the classifier sees them. A batch that is split to fit into memory has the spectra of its
-    parts, and their mean.
+    parts, and their mean. Features that end in a LayerNorm of scale 1 and shift 0 have a direction without
+    any spread: with as many images as features or more there the smallest value is 0, and pulls at nothing.
 
     Args:
         strength: η of the paper, at least 0; there 1e-3.

@@ -18,6 +18,9 @@ from trainables.protocol import EpochRecord
 RECORD = "record:"
 """Prefix of the user attributes that hold a trial's records, one an epoch."""
 
+REPORT = "report"
+"""The user attribute that holds what a trial's best weights are worth in detail."""
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -125,7 +128,12 @@ class Ledger:
             return None
         now = time.time_ns() // 1_000_000
         trial = self._live[number]
-        trial.set_user_attr(f"{RECORD}{record.epoch}", {"time": now, "metrics": dict(record.metrics)})
+        kept = {"time": now, "metrics": dict(record.metrics)} | (
+            {"ended": record.ended} if record.ended else {}
+        )
+        if record.report:
+            trial.set_user_attr(REPORT, dict(record.report))
+        trial.set_user_attr(f"{RECORD}{record.epoch}", kept)
         trial.report(record.score, record.epoch)
         epochs[record.epoch] = record.score
         return now
@@ -165,8 +173,9 @@ class Ledger:
 def records_of(trial: FrozenTrial) -> list[EpochRecord]:
     """The records of a trial, in order of their epochs."""
     return [
-        EpochRecord(epoch, score, trial.user_attrs.get(f"{RECORD}{epoch}", {}).get("metrics", {}))
+        EpochRecord(epoch, score, kept.get("metrics", {}), kept.get("ended", ""))
         for epoch, score in sorted(trial.intermediate_values.items())
+        for kept in [trial.user_attrs.get(f"{RECORD}{epoch}", {})]
     ]
 
 

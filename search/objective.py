@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from search.decisions.phase import own_end
 from search.ledger import Ledger
 from search.register import UID
 from search.searchers.keep_away import DIVERGED
@@ -26,7 +27,7 @@ from search.tracking.provenance import provenance
 from spaces import InputError, Int, SearchSpace
 from spaces.document import write_document
 from trainables.config import Fixed
-from trainables.protocol import Diverged
+from trainables.protocol import Diverged, EpochRecord
 from trainables.seeds import derive_seed
 
 
@@ -110,6 +111,7 @@ class Objective:
         projection = self._open(trial.study)
         projection.start(ledger.trial(trial.number))
         end = functools.partial(self._end, trial, ledger, projection)
+        last: EpochRecord | None = None
         try:
             trainable = from_params(assignment.params, self.fixed, assignment.seed, self._material)
             for record in trainable.epochs():
@@ -117,7 +119,8 @@ class Objective:
                 if time_ms is not None:
                     metrics = {SCORE: ledger.best_so_far(trial.number), **record.metrics}
                     projection.record(trial.number, record.epoch, time_ms, metrics)
-                if record.epoch < self.fixed.epochs and trial.should_prune():
+                last = record
+                if record.epoch < self.fixed.epochs and not record.ended and trial.should_prune():
                     reason = f"stopped by {type(trial.study.pruner).__name__} at epoch {record.epoch}"
                     end(TrialState.PRUNED, reason)
                     raise optuna.TrialPruned(reason)
@@ -130,7 +133,7 @@ class Objective:
         except BaseException as error:
             end(TrialState.FAIL, f"{type(error).__name__}: {error}")
             raise
-        end(TrialState.COMPLETE, "")
+        end(TrialState.COMPLETE, own_end(last))
         return ledger.best_so_far(trial.number)
 
     @staticmethod

@@ -49,6 +49,7 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
     from trainables.protocol import Diverged
 
     best, at = float("-inf"), 0
+    record = None
     try:
         for record in trainable.epochs():
             figures = [
@@ -62,6 +63,8 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
                 best, at = record.score, record.epoch
     except Diverged as error:
         raise StudyError(f"{path.name}: {error}; a smaller learning rate may help") from None
+    if record is not None and record.ended:
+        console.print(f"the recipe ends itself here: {record.ended}", markup=False, soft_wrap=True)
     console.print(f"best validation score {best:.4f} at epoch {at}", markup=False, soft_wrap=True)
     if out is not None:
         _write_weights(trainable, out)

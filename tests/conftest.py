@@ -12,6 +12,9 @@ from trainables.material import Material, prepare
 
 QUIET_CPU = {"precision": "fp32", "device": "cpu"}
 
+CLOCKS = {"images_per_second", "epoch_seconds", "train_seconds", "train/data_wait", "memory/peak_mb"}
+"""Metrics that differ from run to run: they measure the machine, not the training."""
+
 
 @pytest.fixture(autouse=True)
 def _one_thread():

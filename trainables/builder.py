@@ -73,7 +73,6 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         scaler=scaler,
         micro=MicroBatch(config.batch.micro, _shape_of_work(config, material, device)),
         limited=limit_memory(config.numerics.memory_limit, model, device),
-        recomputing=config.numerics.gradient_checkpointing,
     )
     parts = _parts(config, material, model, optimizer, train, strategy, groups, batchnorm, transfer)
     return FineTuning(

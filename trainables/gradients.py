@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainables.batchnorm import statistics_kept
 from trainables.memory import MicroBatch, Snapshot, is_out_of_memory
 from trainables.precision import Precision
 from trainables.transfer.source import BoundTransfer
@@ -32,8 +29,6 @@ class Gradients:
         scaler: Loss scaling.
         micro: How many images fit.
         limited: Makes the context of a forward pass.
-        recomputing: Whether the backward pass computes activations again (gradient checkpointing): BatchNorm
-            would then count each batch twice.
     """
 
     def __init__(
@@ -47,7 +42,6 @@ class Gradients:
         scaler: torch.amp.GradScaler,
         micro: MicroBatch,
         limited: Callable[[], Any],
-        recomputing: bool = False,
     ) -> None:
         self.micro = micro
         self._model = model
@@ -57,9 +51,6 @@ class Gradients:
         self._precision = precision
         self._scaler = scaler
         self._limited = limited
-        self._backward: Callable[[], AbstractContextManager[None]] = (
-            partial(statistics_kept, model) if recomputing else nullcontext
-        )
         self._before = Snapshot(model, precision.device)
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -100,8 +91,7 @@ class Gradients:
                 logits, extra = self._transfer.forward(self._forward, self._model, part, wanted)
             logits = logits.float()
             loss = self._criterion(logits, wanted)
-            with self._backward():
-                self._scaler.scale((loss + extra) * share).backward()
+            self._scaler.scale((loss + extra) * share).backward()
             guess = logits.detach().argmax(1, keepdim=True)
             figures += torch.stack((loss.detach() * share, wanted.gather(1, guess).sum()))
         return figures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -38,6 +39,15 @@ class EpochRecord:
             "ended": self.ended,
             "report": dict(self.report),
         }
+
+    def to_json(self) -> str:
+        """The record as text: unlike a dictionary, Ray leaves it as it is."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> EpochRecord:
+        """The inverse of `to_json`."""
+        return cls.from_dict(json.loads(text))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EpochRecord:

@@ -61,6 +61,7 @@ class Phase:
         self._may_start = may_start
         self._live: set[int] = set()
         self._verdicts: dict[int, Decision] = {}
+        self._ended: dict[int, EpochRecord] = {}
         self._to_resume = self._take_over()
 
     def _take_over(self) -> list[int]:
@@ -73,6 +74,8 @@ class Phase:
         )
         best: dict[int, float] = {}
         for _, number, _, record in events:  # in the order in which they were judged
+            if record.ended:
+                self._ended[number] = record
             best[number] = max(best.get(number, record.score), record.score)
             self._verdicts[number] = self._scheduler.on_record(number, record.epoch, best[number])
         return [trial.number for trial in trials if trial.state is TrialState.RUNNING]
@@ -99,8 +102,9 @@ class Phase:
             trial = self.ledger.trial(assignment.number)
             self._listener.on_start(self.name, trial, assignment.known)
             # A driver may have died between a record and what followed from it.
-            if assignment.known >= self._max_epochs:
-                self._complete(assignment.number)
+            ended = self._ended.get(assignment.number)
+            if assignment.known >= self._max_epochs or ended is not None:
+                self._complete(assignment.number, ended)
             elif assignment.known and self._verdicts.get(assignment.number) is Decision.STOP:
                 self._prune(assignment.number, assignment.known)
             else:
@@ -114,8 +118,8 @@ class Phase:
         time_ms = self.ledger.record(number, record)
         if time_ms is not None:
             self._listener.on_record(self.name, number, record, time_ms)
-        if record.epoch >= self._max_epochs:
-            self._complete(number)
+        if record.epoch >= self._max_epochs or record.ended:
+            self._complete(number, record)
             return Decision.STOP
         if time_ms is None:
             return Decision.CONTINUE
@@ -133,9 +137,15 @@ class Phase:
         reason = f"stopped by the scheduler at epoch {epoch}"
         self._end(number, self.ledger.finish(number, TrialState.PRUNED, reason))
 
-    def _complete(self, number: int) -> None:
-        self._end(number, self.ledger.finish(number, TrialState.COMPLETE, ""))
+    def _complete(self, number: int, last: EpochRecord | None = None) -> None:
+        """The trial went as far as its recipe goes: to its full budget, or to where it ends by itself."""
+        self._end(number, self.ledger.finish(number, TrialState.COMPLETE, own_end(last)))
 
     def _end(self, number: int, trial: FrozenTrial) -> None:
         self._live.discard(number)
         self._listener.on_end(self.name, trial)
+
+
+def own_end(last: EpochRecord | None) -> str:
+    """Why a COMPLETE trial has fewer epochs than the budget; empty for one that has them all."""
+    return f"ended by its own rule at epoch {last.epoch}: {last.ended}" if last and last.ended else ""

@@ -81,7 +81,7 @@ class Bridge:
         if "failure" in result:
             self._program.on_failure(phase, number, result["failure"], diverged=bool(result.get("diverged")))
             return Decision.STOP
-        return self._program.on_record(phase, number, EpochRecord.from_dict(result["record"]))
+        return self._program.on_record(phase, number, EpochRecord.from_json(result["record"]))
 
     def death(self, config: dict[str, Any], reason: str) -> None:
         """A trial's worker died more often than Ray was told to bear."""
@@ -132,7 +132,7 @@ class RayScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """The program's decision on this result."""
-        return self._bridge.result(trial.config, _unflatten(result))
+        return self._bridge.result(trial.config, result)
 
 
 class RayCallback(Callback):
@@ -144,19 +144,3 @@ class RayCallback(Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """The trial is FAIL, the study goes on."""
         self._bridge.death(trial.config, "its worker died again and again (out of memory, or killed)")
-
-
-def _unflatten(result: dict[str, Any]) -> dict[str, Any]:
-    """Ray flattens nested results with slashes, which our metrics' names have too; undo it."""
-    if "record/epoch" not in result:
-        return result
-    prefix = "record/metrics/"
-    return {
-        "record": {
-            "epoch": result["record/epoch"],
-            "score": result["record/score"],
-            "metrics": {
-                key.removeprefix(prefix): value for key, value in result.items() if key.startswith(prefix)
-            },
-        }
-    }

@@ -80,7 +80,8 @@ class Worker(ray.tune.Trainable):
             yield from (EpochRecord.from_dict(record) for record in self._history)
         for record in trainable.epochs():
             self._history.append(record.to_dict())
-            self._save(trainable, final=record.epoch >= self._shared.fixed.epochs)
+            last = record.epoch >= self._shared.fixed.epochs or bool(record.ended)
+            self._save(trainable, final=last)
             yield record
 
     def _save(self, trainable: Trainable, *, final: bool) -> None:
@@ -101,7 +102,7 @@ class Worker(ray.tune.Trainable):
         try:
             for record in self._records:
                 if record.epoch > self._known:
-                    return {"record": record.to_dict()}
+                    return {"record": record.to_json()}
             return {"failure": "the trainable ended before its full budget", "diverged": False}
         except _Unsaved as error:
             return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}

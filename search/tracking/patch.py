@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 RECORD = "record:"
+REPORT = "report"
+ENDED = "trial.epochs"
+"""The tag that a run gets last: with it the run has all that its trial has."""
 SCORE = "score"
 """The best so far: first in each record, since MLflow's compare page preselects the first metric that it knows."""
 STATUS = {"RUNNING": "RUNNING", "COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
@@ -154,8 +157,9 @@ def patch_of_trial(trial: "FrozenTrial") -> RunPatch:
         tags["mlflow.runName"] = f"{trial.user_attrs['candidate']}, seed {trial.user_attrs.get('seed')}"
     end_time = None
     if trial.state.is_finished():
-        tags["trial.epochs"] = str(len(records))
+        tags[ENDED] = str(len(records))
         end_time = milliseconds(trial.datetime_complete) if trial.datetime_complete else None
+    report = trial.user_attrs.get(REPORT)
     return RunPatch(
         number=trial.number,
         tags=tags,
@@ -166,6 +170,7 @@ def patch_of_trial(trial: "FrozenTrial") -> RunPatch:
         start_time=_start(trial, records),
         end_time=end_time,
         whole=True,
+        artifacts={"report.json": json.dumps(report, indent=1)} if report else {},
     )
 
 

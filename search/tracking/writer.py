@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from search.store.layout import Store
-from search.tracking.patch import Point, RunPatch
+from search.tracking.patch import ENDED, Point, RunPatch
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -97,6 +97,9 @@ class MlflowWriter:
         batches = max(len(metric_batches), len(param_batches), len(tag_batches))
         # Tags go last: `trial.state` and `trial.epochs` are true of a run only once its points are there.
         tag_batches = [[]] * (batches - len(tag_batches)) + tag_batches
+        if patch.number is None or ENDED not in held.tags:  # a trial's report never changes once it is there
+            for file, text in patch.artifacts.items():
+                self._client.log_text(held.run_id, text, file)
         for index in range(batches):
             self._client.log_batch(
                 held.run_id,
@@ -109,8 +112,6 @@ class MlflowWriter:
         held.params.update(params)
         held.points.update(points)
         held.metrics.update(_latest(points))
-        for file, text in patch.artifacts.items():
-            self._client.log_text(held.run_id, text, file)
 
     def _read(self) -> dict[int | None, _Held]:
         """What MLflow holds of this phase, by trial number; None is the study's own run."""

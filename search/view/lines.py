@@ -137,4 +137,6 @@ def ending(phase: str, entry: Entry) -> str:
         text += f", score {words.score(entry.best)}"
     if entry.state == "FAIL":
         text += f": {words.one_line(entry.reason) or 'no reason is known'}"
+    elif entry.state == "COMPLETE" and entry.reason:  # it ended itself
+        text += f": {words.one_line(entry.reason)}"
     return text

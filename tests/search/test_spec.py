@@ -102,7 +102,7 @@ def test_a_spec_survives_the_ledger_and_its_space_needs_no_file(folder):
                           "letter or a digit, but got 'a/b'"),
         ({"narrow": 3}, "`narrow` must be a mapping, but got 3"),
         ({"space": 3}, "`space` must be text, but got 3"),
-        ({"space": "finetun"}, "a space must be one of finetune, probe, scratch, a .yaml file or "
+        ({"space": "finetun"}, "a space must be one of finetune, probe, recipe, scratch, a .yaml file or "
                                "'package.module:attribute', but got 'finetun'; did you mean 'finetune'?"),
         ({"pretrained": [1]}, "`pretrained` must be true or false or text, but got [1]"),
         ({"drop": 0.1}, "'drop' is neither a setting of a study nor a parameter of its space; "

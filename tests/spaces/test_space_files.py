@@ -161,10 +161,10 @@ def test_data_without_lines_are_told_without():
     [
         (
             "finetun",
-            "a space must be one of finetune, probe, scratch, a .yaml file or 'package.module:attribute', "
+            "a space must be one of finetune, probe, recipe, scratch, a .yaml file or 'package.module:attribute', "
             "but got 'finetun'; did you mean 'finetune'?",
         ),
-        ("", "a space must be one of finetune, probe, scratch"),
+        ("", "a space must be one of finetune, probe, recipe, scratch"),
         ("no/such.yaml", "'no/such.yaml' must be a readable YAML file, but: No such file or directory"),
         ("a\0.yml", "must be a readable YAML file"),
         ("no_such_module:space", "'no_such_module:space' must be importable, but: ModuleNotFoundError"),

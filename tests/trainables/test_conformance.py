@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spaces import InputError
-from tests.conftest import QUIET_CPU, small_dataset
+from tests.conftest import CLOCKS, QUIET_CPU, small_dataset
 from trainables import checkpoint
 from trainables.builder import from_params
 from trainables.config import Fixed
@@ -20,7 +20,6 @@ from trainables.parts import PARTS
 from trainables.protocol import EpochRecord, Trainable
 
 MODELS = {"test_resnet": {}, "test_vit": {"img_size": 32}, "test_convnext": {}}
-CLOCKS = {"images_per_second", "epoch_seconds", "train_seconds", "train/data_wait", "memory/peak_mb"}
 FULL = {"strategy": "full", "strategy.full.lr": 1e-3}
 PARTS_OF_BATCHNORM = [("batchnorm", name) for name in PARTS["batchnorm"] if name != "as_built"]
 CASES = [(kind, name) for kind, names in PARTS.items() for name in names]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces import InputError
+from trainables.batchnorm import count_once
 from trainables.models.backbone import Backbone, Weights
 from trainables.strategies.layers import head_names
 
@@ -93,6 +94,7 @@ def _checkpoint(model: nn.Module, backbone: Backbone) -> None:
         raise InputError(
             f"model {backbone.name!r} cannot take 'gradient_checkpointing': set it to false"
         ) from None
+    count_once(model)
 
 
 def _load(model: nn.Module, backbone: Backbone, weights: Weights, head: set[str]) -> None:

@@ -24,4 +24,4 @@ class SGD(OptimizerPart):
     def make(self, groups: Groups) -> torch.optim.Optimizer:
         """Torch's SGD."""
         nesterov = self.nesterov and self.momentum > 0
-        return torch.optim.SGD(list(groups), lr=0.0, momentum=self.momentum, nesterov=nesterov, fused=True)
+        return torch.optim.SGD(list(groups), lr=0.0, momentum=self.momentum, nesterov=nesterov)

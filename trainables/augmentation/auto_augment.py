@@ -21,7 +21,6 @@ class AutoAugment(OperationPolicy):
     What a data set's labels do not bear is left out of its pair.
 
     Args:
-        crop: Largest share of the area that is cropped away, at strength 1.
         policy: Learned on which data.
 
     Source: Cubuk et al., CVPR 2019 (arXiv:1805.09501).

@@ -16,7 +16,6 @@ class RandAugment(OperationPolicy):
     """`operations` operations for each image, one after the other, at the magnitude of the strength.
 
     Args:
-        crop: Largest share of the area that is cropped away, at strength 1.
         operations: How many an image.
 
     Source: Cubuk et al., 2020 (arXiv:1909.13719); its magnitude 9 of 30 is a strength of 0.3.

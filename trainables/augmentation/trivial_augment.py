@@ -12,9 +12,6 @@ from trainables.augmentation.operations import Operation, apply_each
 class TrivialAugment(OperationPolicy):
     """One operation for each image, its magnitude uniform up to the strength.
 
-    Args:
-        crop: Largest share of the area that is cropped away, at strength 1.
-
     Source: Müller & Hutter, ICCV 2021 (arXiv:2103.10158).
     """
 

@@ -14,7 +14,6 @@ class Adagrad(OptimizerPart):
     """AdaGrad; weight decay is part of the gradient.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         start: What the sum of squares begins with: 0 makes the first steps as large as the rate itself.
 
     Source: Duchi, Hazan & Singer, JMLR 2011.

@@ -12,7 +12,6 @@ class AdamW(OptimizerPart):
     """Adam with weight decay apart from the gradient.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         beta1: Weight of the past in the gradient's mean.
         beta2: Weight of the past in its square's mean.
 
@@ -31,7 +30,6 @@ class Adam(OptimizerPart):
     """Adam with weight decay as part of the gradient (L2), which its scaling then weakens.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         beta1: Weight of the past in the gradient's mean.
         beta2: Weight of the past in its square's mean.
 
@@ -50,7 +48,6 @@ class NAdam(OptimizerPart):
     """Adam with Nesterov's look ahead; weight decay apart from the gradient.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         beta1: Weight of the past in the gradient's mean.
         beta2: Weight of the past in its square's mean.
 
@@ -70,7 +67,6 @@ class AdamP(OptimizerPart):
     """Adam without the part of a step that only makes weights before a normalisation longer.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         beta1: Weight of the past in the gradient's mean.
         beta2: Weight of the past in its square's mean.
 

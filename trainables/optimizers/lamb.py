@@ -12,7 +12,6 @@ class Lamb(OptimizerPart):
     """LAMB, made for large batches. Clipping is the recipe's own, so its built-in one is off.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         beta1: Weight of the past in the gradient's mean.
         beta2: Weight of the past in its square's mean.
 

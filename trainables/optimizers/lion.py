@@ -14,7 +14,6 @@ class Lion(OptimizerPart):
     Weight decay is apart from the gradient.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         beta1: Weight of the past in what the sign is taken of.
         beta2: Weight of the past in what is kept.
 

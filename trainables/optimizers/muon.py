@@ -14,7 +14,6 @@ class Muon(OptimizerPart):
     Steps are scaled to the size of AdamW's, so its rates fit. Weight decay is apart from the gradient.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         momentum: Weight of the past gradients.
         beta1: AdamW's β₁ for the rest.
         beta2: AdamW's β₂ for the rest.

@@ -11,7 +11,6 @@ class RMSprop(OptimizerPart):
     """RMSprop; weight decay is part of the gradient.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         alpha: Weight of the past in the mean of squares.
         momentum: Weight of the past steps.
 

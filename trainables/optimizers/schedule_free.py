@@ -12,7 +12,6 @@ class ScheduleFree(OptimizerPart):
     """Schedule-free AdamW. It is made for ``schedule: constant``; others multiply its rate all the same.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         beta1: How near the gradient's point lies to the average.
         beta2: Weight of the past in the mean of squares.
 

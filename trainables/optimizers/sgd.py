@@ -11,7 +11,6 @@ class SGD(OptimizerPart):
     """SGD; weight decay is part of the gradient.
 
     Args:
-        rate: Factor on the strategy's learning rates.
         momentum: Weight of the past steps; 0 is plain gradient descent.
         nesterov: Look ahead along the momentum, where there is one.
 

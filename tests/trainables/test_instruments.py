@@ -1,0 +1,65 @@
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from trainables.instruments import (
+    NEAR_ZERO,
+    PeakMemory,
+    Stopwatch,
+    UpdateRatio,
+    learning_rates,
+    near_zero,
+)
+
+
+def test_the_update_ratio_is_the_length_of_the_step_over_that_of_the_weights():
+    weights = [nn.Parameter(torch.full((3, 4), 2.0)), nn.Parameter(torch.ones(5))]
+    optimizer = torch.optim.SGD(weights, lr=0.1)
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    ratio = UpdateRatio()
+    ratio.begin(weights)
+    optimizer.step()
+    expected = (0.1**2 * 17) ** 0.5 / (4.0 * 12 + 5) ** 0.5
+    assert float(ratio.end(weights)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_update_ratio_of_nothing_is_0():
+    ratio = UpdateRatio()
+    ratio.begin([])
+    assert float(ratio.end([])) == 0
+
+
+def test_near_zero_counts_weights_and_not_biases():
+    weight = nn.Parameter(torch.tensor([[0.0, NEAR_ZERO / 2, -NEAR_ZERO / 2, 1.0]]))
+    bias = nn.Parameter(torch.zeros(100))
+    assert near_zero([weight, bias]) == 0.75
+    assert near_zero([bias]) == 0
+
+
+def test_learning_rates_are_named_by_group_and_the_largest_leads():
+    groups = [
+        {"params": [nn.Parameter(torch.ones(1))], "lr": rate, "name": name}
+        for name, rate in (("layer 0", 1e-4), ("layer 0", 1e-4), ("head", 1e-3))
+    ]
+    assert learning_rates(torch.optim.SGD(groups)) == {"lr": 1e-3, "lr/layer_0": 1e-4, "lr/head": 1e-3}
+
+
+def test_a_stopwatch_adds_up():
+    watch = Stopwatch()
+    for _ in range(2):
+        with watch:
+            time.sleep(0.01)
+    assert 0.02 <= watch.seconds < 1
+
+
+def test_peak_memory_sees_what_came_and_went():
+    memory = PeakMemory(torch.device("cpu"))
+    memory.begin()
+    before = memory.end()
+    memory.begin()
+    torch.ones(64 * 2**18)  # 64 MiB, gone at once
+    grown = memory.end() - before
+    assert 40 < grown < 200

@@ -1,4 +1,6 @@
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces import InvalidParams
-from trainables.parts import PARTS, PartConfig
+from trainables.parts import PARTS, PartConfig, part_class
 from trainables.schedules import WarmUp, make_schedule
 
 NAMES = list(PARTS["schedule"])
@@ -186,3 +188,11 @@ def test_a_schedule_that_there_is_not_is_told(name, options, words):
     with pytest.raises(InvalidParams) as caught:
         schedule(name, **options)
     assert words in str(caught.value)
+
+
+def test_the_page_names_each_schedule_and_each_option_with_its_default():
+    page = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        row = re.search(rf"^\| `{name}` \|.*$", page, re.MULTILINE)[0]
+        for option, field in part_class(PartConfig("schedule", name)).model_fields.items():
+            assert f"`{option}` {field.default:g}" in row

@@ -13,7 +13,7 @@ from search.decisions.phase import Phase
 from search.decisions.program import Program
 from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
-from search.ledger import Ledger, make_study
+from search.ledger import Ledger, make_study, records_of
 from spaces import Float, SearchSpace
 from trainables.protocol import EpochRecord
 
@@ -259,3 +259,37 @@ def test_the_baselines_trainings_fill_the_workers_while_the_search_ends():
     first_confirmation = next(i for i, event in enumerate(started) if event[1] == "confirm")
     last_end = max(i for i, event in enumerate(listener.told) if event[:2] == ("end", "search"))
     assert listener.told.index(started[first_confirmation]) < last_end
+
+
+ENDED = "no improvement by 0.01 in 2 epochs"
+
+
+def test_a_recipe_that_ends_itself_is_complete_and_says_why():
+    store, told = storage(), Told()
+    phase = phase_on(store, target=1, listener=told)
+    number = phase.next().number
+    assert phase.on_record(number, EpochRecord(1, 0.5)) is Decision.CONTINUE
+    assert phase.on_record(number, EpochRecord(2, 0.5, {}, ENDED, {"f1": 0.4})) is Decision.STOP
+    trial = ledger_on(store).trial(number)
+    assert trial.state is TrialState.COMPLETE
+    assert trial.value == 0.5
+    assert trial.user_attrs["reason"] == f"ended by its own rule at epoch 2: {ENDED}"
+    assert trial.user_attrs["report"] == {"f1": 0.4}
+    assert [record.ended for record in records_of(trial)] == ["", ENDED]
+    assert told.told[-1] == ("end", "search", number, "COMPLETE")
+    assert phase.is_done
+
+
+def test_a_driver_that_dies_before_it_can_say_so_is_followed_by_one_that_does():
+    store = storage()
+    phase = phase_on(store, target=1)
+    number = phase.next().number
+    phase.on_record(number, EpochRecord(1, 0.5))
+    phase.ledger.record(number, EpochRecord(2, 0.5, {}, ENDED))  # written; then the power goes
+    assert ledger_on(store).trial(number).state is TrialState.RUNNING
+    later = phase_on(store, target=1)
+    assert later.next() is None
+    trial = ledger_on(store).trial(number)
+    assert trial.state is TrialState.COMPLETE
+    assert trial.user_attrs["reason"].endswith(ENDED)
+    assert later.is_done

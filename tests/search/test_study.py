@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
+import mlflow
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from search.register import confirm_name
+from search.spec import OWN_CORE
 from search.store.databases import open_storage
 from search.tracking.states import mlflow_states
 from spaces import InputError
@@ -103,6 +106,39 @@ def test_a_dead_worker_costs_no_epoch_and_no_trial(small_study, tmp_path):
     assert [trial.epochs for trial in result.trials] == [4, 4]
     assert (tmp_path / f"died-{_seed(study, 0)}").exists()
     assert set(epochs_trained(tmp_path).values()) == {1}
+
+
+@pytest.mark.timeout(300)
+def test_recipes_that_end_themselves_are_complete_everywhere_with_their_report(small_study):
+    """Patience that nothing can satisfy: each training of the real core ends after its second epoch."""
+    study = small_study(
+        trials=3, finalists=1, finalist_seeds=2, scheduler="none", trainable=OWN_CORE, stopping="patience",
+        options={"stopping.patience.epochs": 1, "stopping.patience.improvement": 1.0},
+    )  # fmt: skip
+    result = study.run()
+    assert [(trial.state, trial.epochs) for trial in result.trials] == [("COMPLETE", 2)] * 3
+    reason = "ended by its own rule at epoch 2: no improvement by 1 in 1 epochs"
+    assert {trial.reason for trial in result.trials} == {reason}
+    in_ledger, in_mlflow, in_table = states_everywhere(study)
+    assert in_ledger == in_mlflow == in_table
+    assert result.answer is not None
+    assert len(result.answer.winner.test) == 2  # the best weights were kept and could be measured
+
+    ledger = optuna.load_study(study_name=study.spec.name, storage=open_storage(study.store))
+    client = mlflow.MlflowClient(study.store.mlflow_uri)
+    for trial, summary in zip(ledger.trials, result.trials, strict=True):
+        report = trial.user_attrs["report"]
+        assert len(report["confusion"]) == 4
+        run = client.get_run(summary.run_id)
+        assert run.data.metrics["final/accuracy"] == pytest.approx(report["accuracy"])
+        assert run.data.metrics["final/accuracy"] == pytest.approx(summary.score)
+        text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/report.json")
+        assert json.loads(text) == report
+        assert {"lr", "train/update_ratio", "memory/peak_mb", "gap/accuracy"} <= set(run.data.metrics)
+        assert any(name.startswith("lr/") for name in run.data.metrics)
+
+    frame = result.dataframe()
+    assert study.run().dataframe().equals(frame)
 
 
 def _seed(study, number: int) -> int:

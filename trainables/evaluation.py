@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +26,17 @@ class Normalise:
 
     def __call__(self, images: Tensor) -> Tensor:
         """[B, C, H, W] float → the same, (x − mean) / std."""
-        mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
-        std = images.new_tensor(self.std).view(1, -1, 1, 1)
-        return (images - mean) / std
+        mean, deviation = _statistics(self.mean, self.std, images.device)
+        return (images - mean) / deviation
+
+
+@lru_cache(maxsize=16)
+def _statistics(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Both as [1, C, 1, 1] on the device: made once, since each step asks for them."""
+    first, second = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, std))
+    return first, second
 
 
 @torch.inference_mode()

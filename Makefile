@@ -31,8 +31,10 @@ lint: $(STAMP) ## ruff: style, imports, docstrings
 type: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
-test: $(STAMP) ## the tests that are quick (a few minutes)
-	$(BIN)/python -m pytest
+# Studies of the tests take all cores by themselves; what trains alone runs a file a process.
+test: $(STAMP) ## the tests that are quick (ten minutes on two cores)
+	$(BIN)/python -m pytest tests/test_house.py tests/search
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/spaces tests/trainables
 
 slow: $(STAMP) ## the tests that are not
 	$(BIN)/python -m pytest -m slow

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from spaces import Choice, InputError, Int, Leaf, Params, SearchSpace, Value
-from trainables.builder import check_parts, network_and_parts
+from trainables.builder import bind, check_parts
 from trainables.config import Fixed, TrialConfig, check_options
 from trainables.data.batches import Split
 from trainables.material import Material
@@ -38,7 +38,7 @@ def check_space(space: SearchSpace, fixed: Fixed, material: Material) -> None:
             check_parts(config)
             kind = _kind(config)
             if kind not in built:
-                network_and_parts(config, material, train)
+                bind(config, material, train)
                 built.add(kind)
         except InputError as error:
             said = str(error)
@@ -74,7 +74,7 @@ def grace_epochs(space: SearchSpace, fixed: Fixed, material: Material) -> int:
         config = TrialConfig.from_params(raised, fixed)
         if not depth:
             train = Split(material.train, torch.device("cpu"))
-            depth = depth_of(network_and_parts(TrialConfig.from_params(params, fixed), material, train)[0])
+            depth = depth_of(bind(TrialConfig.from_params(params, fixed), material, train).model)
         strategy, _ = make_strategy(config.parts["strategy"], config.epochs)
         warm = round(config.warmup.share * config.epochs + 0.499)
         longest = max(longest, warm + 1, strategy.first_change(depth))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -32,6 +33,25 @@ REFRESH_BATCHES = 8
 """Training batches from which BatchNorm's statistics are taken for weights that never trained."""
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A network with the parts that are tied to it: what can refuse a configuration.
+
+    Args:
+        model: On the device where it will train.
+        strategy: Which of its layers learn.
+        groups: Its parameters, by rate and decay.
+        batchnorm: What becomes of its statistics.
+        transfer: What keeps it near its pretraining.
+    """
+
+    model: nn.Module
+    strategy: Strategy
+    groups: list[ParamGroup]
+    batchnorm: BatchNorm
+    transfer: BoundTransfer
+
+
 def from_params(params: Params, fixed: Fixed, seed: int, material: Material) -> FineTuning:
     """The trainable that a study's `params` describe. What a spec's ``trainable:`` names has this signature.
 
@@ -57,9 +77,10 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     precision = Precision(config.numerics.precision, device)
     train = Split(material.train, device)
     with seeded(derive_seed(config.seed, "init")):
-        model, strategy, groups, batchnorm, transfer = network_and_parts(config, material, train)
+        bound = bind(config, material, train)
+    model = bound.model
     chosen: OptimizerPart = config.parts["optimizer"].make()
-    optimizer = chosen.make(_torch_groups(groups, chosen.rate, config.regularisation.weight_decay))
+    optimizer = chosen.make(_torch_groups(bound.groups, chosen.rate, config.regularisation.weight_decay))
     remember_momentum(optimizer)
     scaler = precision.scaler()
     gradients = Gradients(
@@ -68,13 +89,12 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         criterion=config.parts["loss"]
         .make()
         .make(_class_counts(material, device), config.regularisation.label_smoothing),
-        transfer=transfer,
+        transfer=bound.transfer,
         precision=precision,
         scaler=scaler,
         micro=MicroBatch(config.batch.micro, _shape_of_work(config, material, device)),
         limited=limit_memory(config.numerics.memory_limit, model, device),
     )
-    parts = _parts(config, material, model, optimizer, train, strategy, groups, batchnorm, transfer)
     return FineTuning(
         plan=Plan(
             epochs=config.epochs,
@@ -83,7 +103,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
             seed=config.seed,
             deterministic=config.numerics.deterministic,
         ),
-        parts=parts,
+        parts=_parts(config, material, bound, optimizer, train),
         model=model,
         optimizer=optimizer,
         gradients=gradients,
@@ -96,14 +116,8 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     )
 
 
-def network_and_parts(
-    config: TrialConfig, material: Material, train: Split
-) -> tuple[nn.Module, Strategy, list[ParamGroup], BatchNorm, BoundTransfer]:
-    """The parts that can refuse a configuration, alone: what a check before a study needs.
-
-    Returns:
-        The network on the device of `train`, the strategy, its parameter groups, and the two parts that are
-        bound to the network.
+def bind(config: TrialConfig, material: Material, train: Split) -> Bound:
+    """The network on the device of `train`, and what is tied to it: all that a check before a study needs.
 
     Raises:
         InputError: The model cannot take what the configuration asks of it.
@@ -114,7 +128,7 @@ def network_and_parts(
     batchnorm.bind(model, material.backbone.name)
     groups = strategy.groups(model, lr)
     transfer: BoundTransfer = config.parts["transfer"].make().bind(model, _source(config, material, train))
-    return model, strategy, groups, batchnorm, transfer
+    return Bound(model, strategy, groups, batchnorm, transfer)
 
 
 def network(config: TrialConfig, material: Material) -> nn.Module:
@@ -150,18 +164,15 @@ def check_parts(config: TrialConfig) -> None:
 def _parts(
     config: TrialConfig,
     material: Material,
-    model: nn.Module,
+    bound: Bound,
     optimizer: torch.optim.Optimizer,
     train: Split,
-    strategy: Strategy,
-    groups: list[ParamGroup],
-    batchnorm: BatchNorm,
-    transfer: BoundTransfer,
 ) -> Parts:
     regularisation = config.regularisation
-    pulls: list[Pull] = [transfer]
+    model = bound.model
+    pulls: list[Pull] = [bound.transfer]
     if regularisation.l1:
-        decaying = [parameter for group in groups if group.decays for parameter in group.params]
+        decaying = [parameter for group in bound.groups if group.decays for parameter in group.params]
         pulls.append(Lasso(decaying, regularisation.l1))
     policy: Augmentation = config.parts["augmentation"].make()
     curriculum: Curriculum = config.parts["curriculum"].make()
@@ -174,7 +185,7 @@ def _parts(
         re_estimate(model, _first(material, train, config.batch.size, REFRESH_BATCHES))
 
     return Parts(
-        strategy=strategy,
+        strategy=bound.strategy,
         schedule=make_schedule(config.parts["schedule"], config.warmup.share, config.warmup.start),
         augment=augment,
         mixing=config.parts["mixing"].make(),
@@ -182,7 +193,7 @@ def _parts(
         pulls=pulls,
         clipping=config.parts["clipping"].make(),
         averaging=make_averaging(model, regularisation.ema_decay),
-        batchnorm=batchnorm,
+        batchnorm=bound.batchnorm,
         stopping=config.parts["stopping"].make(),
         evaluating=partial(evaluating, optimizer, model, refresh),
     )

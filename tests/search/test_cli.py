@@ -253,7 +253,7 @@ params: {batch_size: 16, strategy: full, strategy.full.lr: 0.001}
     [
         ("batch_size: 16", "batch_size: 99", "r.yaml: `batch_size <= training images` must hold, but got "
                                              "batch_size=99 with 48 training images"),
-        ("strategy: full", "strategy: fool", "r.yaml: strategy is 'fool', so 'strategy.full.lr' must not be given"),
+        ("strategy: full", "strategy: fool", "r.yaml: `strategy` must be one of feature_extraction, full, layer_decay"),
         ("batch_size", "batch", "r.yaml: every searched parameter must reach the training, but 'batch' is read by "
                                 "nothing; known: strategy, batch_size"),
         ("epochs: 2", "epochs: -2", "r.yaml, line 2: `settings.epochs >= 1` must hold, but got"),

@@ -65,7 +65,7 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
         else:
             assert trial.epochs == 9
             assert trial.params["dropout"] <= 0.25
-    assert frame["state"][0] == "COMPLETE"
+    assert frame["state"][0] in {"COMPLETE", "PRUNED"}  # the baseline is judged like any other
     assert result.trials[0].params == study.spec.search_space().baseline()
 
     assert set(epochs_trained(tmp_path).values()) == {1}

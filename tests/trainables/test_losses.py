@@ -82,14 +82,17 @@ def test_the_parts_of_a_batch_add_up_to_the_batch(name, seed, sizes):
     assert torch.allclose(criterion(logits, targets), parts, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_gradients_are_finite_where_the_network_is_certain(name):
-    for sign in (1, -1):
-        logits = (sign * 200 * torch.eye(4)).requires_grad_(True)
-        value = loss(name)(logits, torch.eye(4))
-        value.backward()
-        assert torch.isfinite(value)
-        assert torch.isfinite(logits.grad).all()
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(name, {}) for name in LOSSES] + [("focal", {"gamma": gamma}) for gamma in (0.0, 0.3, 1.0, 10.0)],
+)
+@pytest.mark.parametrize("size", [200.0, -200.0, 1e4, -1e4])
+def test_gradients_are_finite_where_the_network_is_certain(name, options, size):
+    logits = (size * torch.eye(4)).requires_grad_(True)
+    value = loss(name, 0.1, **options)(logits, torch.eye(4))
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(logits.grad).all()
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -13,6 +13,8 @@ from trainables.parts import PARTS, PartConfig
 NAMES = list(PARTS["optimizer"])
 DECOUPLED = {"adamw", "nadam", "lion", "muon", "schedule_free"}
 """Where weight decay does not pass through the gradient's scaling."""
+IN_THE_GRADIENT = {"adam", "sgd", "adagrad", "rmsprop"}
+"""Where it does: L2."""
 
 
 def make(name, groups, **options) -> torch.optim.Optimizer:
@@ -69,6 +71,40 @@ def test_what_must_not_decay_does_not_and_the_rest_does(name):
             assert parameter.norm() < old.norm()
             if name in DECOUPLED:
                 assert torch.allclose(parameter, old * (1 - lr * 0.5), atol=1e-6)
+
+
+def after_steps(name, decay, pull=0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """A matrix before and after three steps on fixed gradients, to which `pull` times the matrix is added."""
+    torch.manual_seed(2)
+    start = torch.randn(8, 6)
+    weight = nn.Parameter(start.clone())
+    optimizer = make(name, [{"params": [weight], "lr": 0.01, "weight_decay": decay}])
+    for _ in range(3):
+        weight.grad = torch.randn(8, 6) + pull * weight.detach()
+        optimizer.step()
+    return start, weight.detach()
+
+
+@pytest.mark.parametrize("name", sorted(IN_THE_GRADIENT))
+def test_decay_is_part_of_the_gradient(name):
+    assert torch.allclose(after_steps(name, 0.3)[1], after_steps(name, 0.0, pull=0.3)[1], atol=1e-6)
+    assert not torch.allclose(after_steps(name, 0.3)[1], after_steps(name, 0.0)[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(DECOUPLED - {"schedule_free"}))
+def test_decay_is_apart_from_the_gradient(name):
+    """Each step takes lr times the decay off the weights and then does what it does without a decay."""
+    start, plain = after_steps(name, 0.0)
+    kept, decayed = start.clone(), after_steps(name, 0.3)[1]
+    torch.manual_seed(2)
+    weight = nn.Parameter(torch.randn(8, 6))
+    optimizer = make(name, [{"params": [weight], "lr": 0.01, "weight_decay": 0.0}])
+    for _ in range(3):
+        weight.grad, before = torch.randn(8, 6), weight.detach().clone()
+        optimizer.step()
+        kept = kept * (1 - 0.01 * 0.3) + weight.detach() - before
+    assert torch.equal(weight, plain)
+    assert torch.allclose(decayed, kept, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -153,7 +189,8 @@ def test_pace_sets_rates_and_momenta():
         set_pace(optimizer, 0.25, 0.5)
         assert [group["lr"] for group in optimizer.param_groups] == [2.5e-3, 2.5e-3]
         assert [of(group) for group in optimizer.param_groups] == [0.45, 0.45]
-        set_pace(optimizer, 1.0, 1.0)
+        set_pace(optimizer, 0.5, 1.0)  # from the peak, not from where it is
+        assert [group["lr"] for group in optimizer.param_groups] == [5e-3, 5e-3]
         assert of(optimizer.param_groups[0]) == 0.9
     plain = make("sgd", groups_of(network()), momentum=0.0)
     remember_momentum(plain)
@@ -220,6 +257,59 @@ def test_muon_steps_as_torchs_own_does_on_a_matrix():
         torch.cosine_similarity(step_mine.flatten(), step_other.flatten(), dim=0) > 0.97
     )  # both iterate in bf16
     assert float(step_mine.norm()) == pytest.approx(float(step_other.norm()), rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(8, 16), (16, 8), (8, 3, 3, 3)])
+def test_muon_steps_by_the_directions_of_its_momentum(shape):
+    """Liu et al., 2025, equation 4: U Vᵀ of the momentum's SVD, times 0.2 √max(m, n); a kernel is a matrix."""
+    torch.manual_seed(0)
+    start, lr, decay = torch.randn(shape), 0.01, 0.1
+    weight = nn.Parameter(start.clone())
+    optimizer = make("muon", [{"params": [weight], "lr": lr, "weight_decay": decay}])
+    expected, momentum = start.clone(), torch.zeros_like(start).flatten(1)
+    for _ in range(4):
+        gradient = torch.randn(shape)
+        weight.grad = gradient.clone()
+        optimizer.step()
+        momentum = 0.95 * momentum + 0.05 * gradient.flatten(1)
+        left, _, right = torch.linalg.svd(momentum, full_matrices=False)
+        move = 0.2 * max(momentum.shape) ** 0.5 * (left @ right)
+        expected = expected * (1 - lr * decay) - lr * move.view(shape)
+    # Five iterations in bf16 are no exact SVD.
+    assert (weight.detach() - expected).norm() < 0.03 * (expected - start).norm()
+
+
+@pytest.mark.parametrize("shape", [(8,), (8, 1, 3, 3), (3, 16), (4, 516)])
+def test_muon_leaves_what_has_no_two_wide_dimensions_to_adamw(shape):
+    torch.manual_seed(0)
+    start = torch.randn(shape)
+    ours, theirs = (nn.Parameter(start.clone()) for _ in range(2))
+    mine = make("muon", [{"params": [ours], "lr": 0.01, "weight_decay": 0.1}])
+    other = torch.optim.AdamW([theirs], lr=0.01, weight_decay=0.1, betas=(0.9, 0.95))
+    for _ in range(4):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        mine.step()
+        other.step()
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_lamb_is_its_formula(decay):
+    """You et al., ICLR 2020, algorithm 2, with gradients as long as they are; what does not decay is Adam's."""
+    torch.manual_seed(0)
+    expected = torch.randn(6, 4)
+    weight = nn.Parameter(expected.clone())
+    optimizer = make("lamb", [{"params": [weight], "lr": 0.01, "weight_decay": decay}])
+    first, second = torch.zeros(6, 4), torch.zeros(6, 4)
+    for t in range(1, 5):
+        weight.grad = 3.0**t * torch.randn(6, 4)
+        first = 0.9 * first + 0.1 * weight.grad
+        second = 0.999 * second + 0.001 * weight.grad**2
+        move = (first / (1 - 0.9**t)) / ((second / (1 - 0.999**t)).sqrt() + 1e-6) + decay * expected
+        expected = expected - 0.01 * (expected.norm() / move.norm() if decay else 1.0) * move
+        optimizer.step()
+    assert torch.allclose(weight, expected, atol=1e-5)
 
 
 def test_adamw_is_its_formula():

@@ -11,6 +11,8 @@ from trainables.optimizers.optimizer import Beta, Groups, OptimizerPart
 class Lamb(OptimizerPart):
     """LAMB, made for large batches. Clipping is the recipe's own, so its built-in one is off.
 
+    Only weights that decay have the length of their steps adapted; the others take Adam's own.
+
     Args:
         beta1: Weight of the past in the gradient's mean.
         beta2: Weight of the past in its square's mean.

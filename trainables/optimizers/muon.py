@@ -9,7 +9,9 @@ from trainables.optimizers.optimizer import Beta, Groups, OptimizerPart
 
 
 class Muon(OptimizerPart):
-    """Muon for matrices and kernels; what has no two dimensions (biases, norms) is left to AdamW.
+    """Muon for matrices and kernels; what has no two wide dimensions is left to AdamW.
+
+    That is biases, norms, depthwise kernels, and matrices with a side below 4 or over 128 times the other.
 
     Steps are scaled to the size of AdamW's, so its rates fit. Weight decay is apart from the gradient.
 

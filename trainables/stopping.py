@@ -46,5 +46,5 @@ class Patience(Part):
             if score > best + self.improvement:
                 best, at = score, epoch
             elif epoch - at >= self.epochs:
-                return f"no improvement by {self.improvement:g} in {self.epochs} epochs"
+                return f"no improvement by {self.improvement:.2g} in {self.epochs} epochs"
         return ""

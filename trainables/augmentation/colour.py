@@ -22,7 +22,7 @@ class Colour:
 
     Brightness and contrast scale, saturation blends with grey, and a change of hue turns colours about
     the grey axis: each is linear in a pixel's channels, contrast but for the image's mean. Kornia takes
-    them one after the other, hue through HSV, at a twentieth of the speed (docs/benchmarks.md).
+    them one after the other, hue through HSV, at a tenth of the speed.
 
     Args:
         brightness: Share either way.

@@ -20,7 +20,7 @@ class Geometry:
     """How far an image may be moved; all of it at once, in one lookup.
 
     Kornia has each of these as a step of its own, which samples the pixels anew. One matrix and one
-    `grid_sample` are as exact and cost a third (docs/benchmarks.md).
+    `grid_sample` are as exact and cost less than half (docs/benchmarks.md).
 
     Args:
         rotation: Degrees either way.

@@ -90,3 +90,19 @@ def test_micro_batches_of_any_size_give_the_numbers_of_the_whole_batch(micro, vi
     train, val = losses(params, fixed.model_copy(update={"micro_batch": micro}), material)
     assert train == pytest.approx(whole_train, rel=1e-5)
     assert val == pytest.approx(whole_val, rel=1e-4)
+
+
+@pytest.mark.parametrize("micro", [8, 16])
+def test_four_times_eight_is_one_batch_of_32(micro):
+    """The plain case of accumulation, on a network without BatchNorm, whose statistics are those of the parts."""
+    model = {"model": "test_convnext", "image_size": 32}
+    fixed = Fixed(**model, pretrained=False, epochs=3, batch_size=32, repeats=4, **QUIET_CPU)
+    material = prepare(small_dataset(), fixed)
+    params = {
+        **RECIPES["full"],
+        "augmentation_strength": 0.3,
+    }  # drawn for the whole batch, however it is split
+    whole_train, whole_val = losses(params, fixed, material)
+    train, val = losses(params, fixed.model_copy(update={"micro_batch": micro}), material)
+    assert train == pytest.approx(whole_train, rel=1e-4)
+    assert val == pytest.approx(whole_val, rel=1e-3)

@@ -154,7 +154,7 @@ class Ledger:
         Args:
             number: Which trial.
             state: Its true state.
-            reason: Why it was stopped or failed; empty for COMPLETE.
+            reason: Why it was stopped or failed, or ended itself; empty for one that has its full budget.
             attributes: Further user attributes.
         """
         trial = self._live[number]

@@ -50,12 +50,14 @@ def recipe_of(
         params: The trial's.
         seed: The trial's own.
         settled: What the study has decided where its spec says ``auto``. The arithmetic goes into the
-            recipe; the device does not, so that a recipe found on a GPU can be trained without one.
+            recipe, and whether the network was compiled; the device does not, so that a recipe found on a
+            GPU can be trained without one.
     """
     settings = spec.fixed().model_dump(mode="json", exclude_defaults=True)
     settings = {"model": spec.model, "epochs": spec.epochs, **settings}
-    if settled is not None and "precision" in settled:
-        settings["precision"] = settled["precision"]
+    for name in ("precision", "compile"):
+        if settled is not None and name in settled and getattr(spec, name) == "auto":
+            settings[name] = settled[name]
     recipe: dict[str, Any] = {"data": spec.data, "split_seed": spec.split_seed}
     if seed is not None:
         recipe["seed"] = seed

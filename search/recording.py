@@ -134,8 +134,9 @@ class Recording:
         if any(trial.state == "COMPLETE" for trial in result.trials):
             best = result.best
             seed = self._ledgers["search"].trial(best.number).user_attrs["seed"]
-            settled = {"precision": self._fixed.precision}
-            artifacts["recipe.yaml"] = recipe_of(self._spec, best.params, seed=seed, settled=settled)
+            artifacts["recipe.yaml"] = recipe_of(
+                self._spec, best.params, seed=seed, settled=self._fixed.model_dump()
+            )
             tags["winner.trial"] = str(best.number)
             metrics["best/score"] = best.score if best.score is not None else 0.0
         answer = result.answer

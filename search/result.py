@@ -27,7 +27,7 @@ class TrialSummary:
         score: Its best validation score, or none before the first record.
         epochs: Epochs recorded.
         seconds: Seconds that its epochs took.
-        reason: Why it was stopped or failed.
+        reason: Why it was stopped or failed, or ended itself before its full budget.
         checkpoint: Its best weights, where they are kept.
         run_id: Its run in MLflow, where known.
     """

@@ -61,6 +61,8 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
             console.print(line, markup=False, soft_wrap=True)
             if record.score > best:
                 best, at = record.score, record.epoch
+            if record.ended:
+                break  # a study would not train it any further either
     except Diverged as error:
         raise StudyError(f"{path.name}: {error}; a smaller learning rate may help") from None
     if record is not None and record.ended:
@@ -97,7 +99,8 @@ def _trainable(recipe: Recipe, path: Path, seed: int) -> Trainable:
     if not callable(factory):
         raise InputError(f"{path.name}: `trainable` must name a function, but {recipe.trainable!r} is none")
     try:
-        made: Trainable = factory(recipe.params, settle(recipe.settings, material), seed, material)
+        fixed = settle(recipe.settings, material, recipe.threads)
+        made: Trainable = factory(recipe.params, fixed, seed, material)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
     return made

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from trainables.config import Fixed
 from trainables.data import Dataset, Images, Invariances
 from trainables.material import Material, prepare
+
+# How long an example takes says more about who else is on the machine than about the code.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 QUIET_CPU = {"precision": "fp32", "device": "cpu"}
 

@@ -116,14 +116,14 @@ class Phase:
         if number not in self._live:
             return Decision.STOP
         time_ms = self.ledger.record(number, record)
+        decision = Decision.CONTINUE
         if time_ms is not None:
             self._listener.on_record(self.name, number, record, time_ms)
+            # A trial's last record is judged too: it counts at its rung, as it does when a driver takes over.
+            decision = self._scheduler.on_record(number, record.epoch, self.ledger.best_so_far(number))
         if record.epoch >= self._max_epochs or record.ended:
             self._complete(number, record)
             return Decision.STOP
-        if time_ms is None:
-            return Decision.CONTINUE
-        decision = self._scheduler.on_record(number, record.epoch, self.ledger.best_so_far(number))
         if decision is Decision.STOP:
             self._prune(number, record.epoch)
         return decision

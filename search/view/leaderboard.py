@@ -59,6 +59,10 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
     console.print(table)
     if left_out:
         console.print(Text(f"Not shown for want of room: {', '.join(left_out)}.", style="dim"))
+    ended = [str(trial.number) for trial in shown if trial.state == "COMPLETE" and trial.reason]
+    if ended:
+        which = f"trial{'s' * (len(ended) > 1)} {', '.join(ended)}"
+        console.print(Text(f"Ended by their own rule before the full budget: {which}.", style="dim"))
     if len(result.trials) > len(shown):
         console.print(Text(f"The best {len(shown)} of {len(result.trials)} trials.", style="dim"))
 

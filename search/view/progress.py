@@ -52,7 +52,7 @@ class Entry:
         best: Highest finite score.
         live: A worker has it now.
         label: Of a confirmation: whose recipe it trains again.
-        reason: Why it was stopped or failed.
+        reason: Why it was stopped or failed, or ended itself before its full budget.
     """
 
     number: int

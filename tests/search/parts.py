@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,26 @@ class Faulty(Logged):
             if record.epoch == 2 and self._dropout > 0.25:
                 raise RuntimeError("a bug in the user's own code")
             yield record
+
+
+ODD = {
+    **{f"lr/layer_{index}": 1e-3 * index for index in range(40)},
+    "record/epoch": 7.0,  # as Ray would call a field of a nested result
+    "a/b/c": 0.5,
+    "odd/nan": float("nan"),
+    "odd/inf": float("inf"),
+    "odd/minus_inf": float("-inf"),
+}
+"""Metrics whose names and values are easily lost on the way to the ledger."""
+
+
+class Ending(Logged):
+    """As `Logged`, but its recipe ends itself after the third epoch, with a report, and it measures `ODD`."""
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        for record in super().epochs():
+            odd = replace(record, metrics={**record.metrics, **ODD})
+            yield replace(odd, ended="enough", report={"f1": 0.25}) if record.epoch == 3 else odd
 
 
 class Deadly(Logged):

@@ -19,6 +19,7 @@ from trainables.protocol import EpochRecord
 
 SPACE = SearchSpace({"x": Float(0, 1, default=0.5)})
 EPOCHS = 9
+ENDED = "no improvement by 0.01 in 2 epochs"
 
 
 class Told:
@@ -62,6 +63,11 @@ def curve(x: float, epoch: int) -> float:
     return x * (1 - 0.5**epoch)
 
 
+def own_end_of(x: float, epoch: int) -> str:
+    """Some recipes end themselves, one of them at a rung."""
+    return ENDED if epoch == {0: 2, 1: 3}.get(int(1000 * x) % 5) else ""
+
+
 def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
     """Let `workers` workers run the phase in a random order; stop dead after `steps` records. True if it ended."""
     live: dict[int, list] = {}
@@ -79,11 +85,11 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
         if fate < 0.02:
             phase.on_failure(number, "a bug", diverged=fate < 0.01)
             del live[number]
-        elif (
-            phase.on_record(number, EpochRecord(epoch, curve(assignment.params["x"], epoch), {}))
-            is Decision.STOP
-        ):
-            del live[number]
+        else:
+            x = assignment.params["x"]
+            record = EpochRecord(epoch, curve(x, epoch), {}, own_end_of(x, epoch))
+            if phase.on_record(number, record) is Decision.STOP:
+                del live[number]
         done += 1
     return False
 
@@ -104,8 +110,11 @@ def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_runni
     for trial in trials:
         assert trial.state in {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
         assert list(trial.intermediate_values) == list(range(1, len(trial.intermediate_values) + 1))
-        assert (trial.state is TrialState.COMPLETE) == (len(trial.intermediate_values) == EPOCHS)
-        assert bool(trial.user_attrs["reason"]) == (trial.state is not TrialState.COMPLETE)
+        epochs = len(trial.intermediate_values)
+        ended = bool(epochs and own_end_of(trial.params["x"], epochs))
+        if trial.state is not TrialState.FAIL:
+            assert (trial.state is TrialState.COMPLETE) == (epochs == EPOCHS or ended)
+        assert bool(trial.user_attrs["reason"]) == (trial.state is not TrialState.COMPLETE or ended)
         assert trial.user_attrs["seed"] == 1000 + trial.number
 
 
@@ -261,9 +270,6 @@ def test_the_baselines_trainings_fill_the_workers_while_the_search_ends():
     assert listener.told.index(started[first_confirmation]) < last_end
 
 
-ENDED = "no improvement by 0.01 in 2 epochs"
-
-
 def test_a_recipe_that_ends_itself_is_complete_and_says_why():
     store, told = storage(), Told()
     phase = phase_on(store, target=1, listener=told)
@@ -293,3 +299,22 @@ def test_a_driver_that_dies_before_it_can_say_so_is_followed_by_one_that_does():
     assert trial.state is TrialState.COMPLETE
     assert trial.user_attrs["reason"].endswith(ENDED)
     assert later.is_done
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_trial_that_ends_itself_at_a_rung_counts_there_whether_or_not_the_driver_dies(dies):
+    store = storage()
+    phase = phase_on(store, target=2)
+    strong, weak = phase.next().number, phase.next().number
+    for epoch, score in ((1, 0.8), (2, 0.85), (3, 0.9)):
+        phase.on_record(strong, EpochRecord(epoch, score, {}, ENDED if epoch == 3 else ""))
+    assert phase.ledger.trial(strong).state is TrialState.COMPLETE
+    phase.on_record(weak, EpochRecord(1, 0.95, {}))  # the first rung it passes; later ones score no higher
+    phase.on_record(weak, EpochRecord(2, 0.5, {}))
+    if dies:
+        phase = phase_on(store, target=2)
+        assert phase.next().number == weak
+    # 0.95 is better than what the other one had at epoch 3, so it goes on; a third of the two do.
+    assert phase.on_record(weak, EpochRecord(3, 0.5, {})) is Decision.CONTINUE
+    third = phase_on(store, target=3) if dies else None
+    assert third is None or third.next().number == weak

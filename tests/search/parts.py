@@ -78,6 +78,13 @@ class Ending(Logged):
             yield replace(odd, ended="enough", report={"f1": 0.25}) if record.epoch == 3 else odd
 
 
+class Quitting(Logged):
+    """As `Logged`, but it stops after its first epoch and does not say why."""
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        yield next(super().epochs())
+
+
 class Deadly(Logged):
     """As `Logged`, but once a trial its process is killed after the second epoch, as for memory."""
 

@@ -15,6 +15,7 @@ from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
 from search.ledger import Ledger, make_study, records_of
 from spaces import Float, SearchSpace
+from tests.search.parts import ODD
 from trainables.protocol import EpochRecord
 
 SPACE = SearchSpace({"x": Float(0, 1, default=0.5)})
@@ -305,16 +306,30 @@ def test_a_driver_that_dies_before_it_can_say_so_is_followed_by_one_that_does():
 def test_a_trial_that_ends_itself_at_a_rung_counts_there_whether_or_not_the_driver_dies(dies):
     store = storage()
     phase = phase_on(store, target=2)
-    strong, weak = phase.next().number, phase.next().number
-    for epoch, score in ((1, 0.8), (2, 0.85), (3, 0.9)):
-        phase.on_record(strong, EpochRecord(epoch, score, {}, ENDED if epoch == 3 else ""))
+    weak, strong = phase.next().number, phase.next().number
+    assert phase.on_record(weak, EpochRecord(1, 0.5, {})) is Decision.CONTINUE  # the first to come there
+    for epoch in (1, 2, 3):
+        phase.on_record(strong, EpochRecord(epoch, 0.9, {}, ENDED if epoch == 3 else ""))
     assert phase.ledger.trial(strong).state is TrialState.COMPLETE
-    phase.on_record(weak, EpochRecord(1, 0.95, {}))  # the first rung it passes; later ones score no higher
-    phase.on_record(weak, EpochRecord(2, 0.5, {}))
     if dies:
         phase = phase_on(store, target=2)
         assert phase.next().number == weak
-    # 0.95 is better than what the other one had at epoch 3, so it goes on; a third of the two do.
-    assert phase.on_record(weak, EpochRecord(3, 0.5, {})) is Decision.CONTINUE
-    third = phase_on(store, target=3) if dies else None
-    assert third is None or third.next().number == weak
+    assert phase.on_record(weak, EpochRecord(2, 0.6, {})) is Decision.CONTINUE
+    assert phase.on_record(weak, EpochRecord(3, 0.6, {})) is Decision.STOP
+    assert phase.ledger.trial(weak).state is TrialState.PRUNED
+
+
+def test_a_record_outlives_any_storage_whatever_its_metrics_are_called(tmp_path):
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    store = optuna.storages.RDBStorage(url)
+    phase = phase_on(store, target=1)
+    number = phase.next().number
+    phase.on_record(number, EpochRecord(1, 0.5, ODD, ENDED, {"per_class": {"a/b": {"auroc": None}}}))
+    store.engine.dispose()
+    again = optuna.storages.RDBStorage(url)
+    trial = ledger_on(again).trial(number)
+    (record,) = records_of(trial)
+    assert record.ended == ENDED
+    assert repr(record.metrics) == repr(ODD)  # NaN is not equal to itself
+    assert trial.user_attrs["report"] == {"per_class": {"a/b": {"auroc": None}}}
+    again.engine.dispose()

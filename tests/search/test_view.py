@@ -296,6 +296,9 @@ def test_a_confirmation_that_goes_on_counts_what_an_earlier_driver_finished() ->
 # -- lines ---------------------------------------------------------------------------------------------
 
 
+SELF_ENDED = "ended by its own rule at epoch 1: no improvement by 0.001 in 5 epochs"
+
+
 def test_one_line_an_event() -> None:
     out = io.StringIO()
     view = LineView(out)
@@ -310,6 +313,7 @@ def test_one_line_an_event() -> None:
         feed.trial(TrialState.PRUNED, 0.3, 0.812, 0.41)
         feed.trial(TrialState.FAIL, 0.5, reason="diverged: loss was nan\nat epoch 2")
         feed.trial(TrialState.FAIL, reason="")
+        feed.trial(TrialState.COMPLETE, 0.4, reason=SELF_ENDED)
         view.on_finalists(4)
         feed.enqueue("trial 0", 7)
         feed.trial(TrialState.COMPLETE, *curve(0.92), phase=CONFIRM)
@@ -332,10 +336,11 @@ def test_one_line_an_event() -> None:
         "trial 2 FAIL at epoch 1, score 0.500: diverged: loss was nan at epoch 2, best"
     )
     assert lines[15].startswith("trial 3 FAIL at epoch 0: no reason is known, best 0.930 (trial 0) [4/10")
-    assert lines[16].startswith("search over: 1 COMPLETE, 1 PRUNED, 2 FAIL; 4 trainings with new seeds")
-    assert lines[17].startswith("confirmation 0 (trial 0) COMPLETE at epoch 27, score 0.916 [1/4, 0 running")
-    assert lines[18] == "trouble: MLflow is away"
-    assert len(lines) == 19
+    assert lines[16].startswith(f"trial 4 COMPLETE at epoch 1, score 0.400: {SELF_ENDED}, best 0.930")
+    assert lines[17].startswith("search over: 2 COMPLETE, 1 PRUNED, 2 FAIL; 4 trainings with new seeds")
+    assert lines[18].startswith("confirmation 0 (trial 0) COMPLETE at epoch 27, score 0.916 [1/4, 0 running")
+    assert lines[19] == "trouble: MLflow is away"
+    assert len(lines) == 20
     assert "\x1b" not in out.getvalue()
 
 
@@ -522,6 +527,18 @@ def test_a_view_for_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(make_view(terminal()), LineView)
 
 
+def test_forty_metrics_an_epoch_do_not_clutter_the_panel() -> None:
+    rich = {**{f"lr/layer_{index}": 1e-3 for index in range(40)}, "val/loss": math.nan, "lr": math.inf}
+    panels = []
+    for metrics in ({}, rich):
+        clocked = busy_study()
+        number = clocked.progress.running()[0].number
+        clocked.on_record(SEARCH, number, EpochRecord(9, 0.7, metrics))
+        panels.append(drawn(clocked.progress, 20.0))
+    assert panels[0] == panels[1]
+    assert "lr/layer" not in panels[1]
+
+
 # -- the answer ----------------------------------------------------------------------------------------
 
 
@@ -631,6 +648,24 @@ def test_no_row_of_the_leaderboard_is_wrapped(width: int) -> None:
         assert not any("…" in line for line in rows)
     if width == 200:
         assert "Not shown" not in "\n".join(lines)
+
+
+def test_the_leaderboard_names_trials_that_ended_themselves() -> None:
+    feed = Feed()
+    feed.trial(TrialState.COMPLETE, *curve(0.9))
+    whole = StudyResult("digits", [summarise(trial) for trial in feed.known()], epochs=BUDGET)
+    assert "own rule" not in shown(whole)
+    feed.trial(TrialState.COMPLETE, 0.95, reason=SELF_ENDED)
+    feed.trial(TrialState.PRUNED, 0.1, reason="stopped by the scheduler at epoch 1")
+    result = StudyResult("digits", [summarise(trial) for trial in feed.known()], epochs=BUDGET)
+    text = flat(shown(result))
+    assert "Ended by their own rule before the full budget: trial 1." in text
+    assert "saved by pruning" in text
+    assert result.best.number == 1
+    assert list(result.dataframe()["reason"])[:2] == ["", SELF_ENDED]
+    feed.trial(TrialState.COMPLETE, 0.94, reason=SELF_ENDED)
+    again = StudyResult("digits", [summarise(trial) for trial in feed.known()], epochs=BUDGET)
+    assert "full budget: trials 1, 3." in flat(shown(again))
 
 
 def test_a_parameter_is_never_read_as_markup() -> None:

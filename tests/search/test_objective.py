@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -87,6 +88,29 @@ def test_divergence_is_a_failed_trial_with_a_reason_and_the_study_goes_on(tmp_pa
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert "diverged" in study.trials[0].user_attrs["reason"]
     assert mlflow_states(Store(tmp_path / "mlruns"), "hot")[0] == ("FAILED", "FAIL")
+
+
+def test_a_recipe_that_ends_itself_is_complete_and_says_why(tmp_path):
+    study = optuna.create_study(
+        direction="maximize", study_name="patient", pruner=PRUNERS["halving"](),
+        sampler=SAMPLERS["random"](),
+    )  # fmt: skip
+    patience = {"stopping.patience.epochs": 1, "stopping.patience.improvement": 1.0}
+    with objective_of(tmp_path, stopping="patience", options=patience) as objective:
+        study.optimize(objective, n_trials=2)
+    reason = "ended by its own rule at epoch 2: no improvement by 1 in 1 epochs"
+    ended = [trial for trial in study.trials if trial.state is TrialState.COMPLETE]
+    assert ended
+    for trial in ended:
+        assert sorted(trial.intermediate_values) == [1, 2]
+        assert trial.user_attrs["reason"] == reason
+        assert trial.user_attrs["report"]["accuracy"] == pytest.approx(trial.value)
+    store = Store(tmp_path / "mlruns")
+    states = mlflow_states(store, "patient")
+    assert all(states[trial.number] == ("FINISHED", "COMPLETE") for trial in ended)
+    kept = [json.loads(file.read_text()) for file in store.artifacts.rglob("report.json")]
+    assert len(kept) == len(ended)
+    assert all(trial.user_attrs["report"] in kept for trial in ended)
 
 
 def test_batches_are_narrowed_to_the_images_that_there_are(tmp_path):

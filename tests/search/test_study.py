@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from search.ledger import records_of
 from search.register import confirm_name
 from search.spec import OWN_CORE
 from search.store.databases import open_storage
 from search.tracking.states import mlflow_states
 from spaces import InputError
+from tests.search.parts import ODD
 
 SETTINGS = {
     "trials": 16, "finalists": 2, "finalist_seeds": 2, "trainable": "tests.search.parts:Faulty",
@@ -139,6 +142,31 @@ def test_recipes_that_end_themselves_are_complete_everywhere_with_their_report(s
 
     frame = result.dataframe()
     assert study.run().dataframe().equals(frame)
+
+
+@pytest.mark.timeout(300)
+def test_a_trainable_of_ones_own_ends_itself_and_its_odd_metrics_arrive(small_study, tmp_path):
+    study = small_study(
+        trials=2, finalists=0, scheduler="none", trainable="tests.search.parts:Ending", workers=2
+    )
+    result = study.run()
+    assert [(trial.state, trial.epochs) for trial in result.trials] == [("COMPLETE", 3)] * 2
+    assert {trial.reason for trial in result.trials} == {"ended by its own rule at epoch 3: enough"}
+    assert all(trial.checkpoint is not None for trial in result.trials)
+    assert set(epochs_trained(tmp_path).values()) == {1}
+    in_ledger, in_mlflow, in_table = states_everywhere(study)
+    assert in_ledger == in_mlflow == in_table
+
+    ledger = optuna.load_study(study_name=study.spec.name, storage=open_storage(study.store))
+    client = mlflow.MlflowClient(study.store.mlflow_uri)
+    finite = {name: value for name, value in ODD.items() if math.isfinite(value)}
+    for trial, summary in zip(ledger.trials, result.trials, strict=True):
+        assert trial.user_attrs["report"] == {"f1": 0.25}
+        for record in records_of(trial):
+            assert repr({name: record.metrics[name] for name in ODD}) == repr(ODD)
+        run = client.get_run(summary.run_id)
+        assert run.data.metrics.items() >= finite.items()
+        assert run.data.tags["trial.nonfinite"] == "odd/inf, odd/minus_inf, odd/nan"
 
 
 def _seed(study, number: int) -> int:

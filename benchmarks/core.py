@@ -53,7 +53,7 @@ def bare_steps(trainable, batch: int, steps: int) -> Callable[[], float]:
     """A function that makes `steps` bare steps and says how many images a second they were."""
     device, precision = trainable.precision.device, trainable.precision
     images, labels = trainable.train.take(torch.arange(batch, device=device))
-    inputs = trainable.normalise(images).contiguous(memory_format=torch.channels_last)
+    inputs = trainable.normalise(images)
     model, optimizer, scaler = trainable.model, trainable.optimizer, precision.scaler()
 
     def run() -> float:

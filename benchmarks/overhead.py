@@ -79,7 +79,7 @@ def bare_steps(study: Study, settled: dict[str, Any], queue: Any, ready: Any, go
         trainable = from_params(params, fixed, seed, material)
         size = trainable.plan.batch
         images, labels = trainable.train.take(torch.arange(size))
-        inputs = trainable.normalise(images).contiguous(memory_format=torch.channels_last)
+        inputs = trainable.normalise(images)
         for epoch in range(1, epochs + 1):
             trainable.parts.strategy.on_epoch(trainable.model, epoch)
             for _ in range(trainable.steps_per_epoch):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -182,7 +183,8 @@ def _parts(
         return policy.at(strength, material.invariances)
 
     def refresh() -> None:
-        re_estimate(model, _first(material, train, config.batch.size, REFRESH_BATCHES))
+        batches = material.normalise.batches(train, config.batch.size)
+        re_estimate(model, (inputs for inputs, _ in islice(batches, REFRESH_BATCHES)))
 
     return Parts(
         strategy=bound.strategy,
@@ -242,22 +244,10 @@ def _shape_of_work(
 
 def _source(config: TrialConfig, material: Material, train: Split) -> Source:
     """What the transfer penalties may know of the pretrained network."""
-
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        for images, labels in train.in_order(config.batch.size):
-            inputs = material.normalise(images)
-            yield inputs.contiguous(memory_format=torch.channels_last), labels
-
     return Source(
         backbone=material.backbone.name,
         make=lambda: make_source(material.backbone, material.weights or {}, material.channels),
         weights=None if config.parts["strategy"].name == "scratch" else material.weights,
-        train_batches=batches,
+        train_batches=partial(material.normalise.batches, train, config.batch.size),
         classes=len(material.classes),
     )
-
-
-def _first(material: Material, train: Split, size: int, count: int) -> Iterator[Tensor]:
-    """The first `count` batches of the training images, normalised."""
-    for _, (images, _labels) in zip(range(count), train.in_order(size), strict=False):
-        yield material.normalise(images).contiguous(memory_format=torch.channels_last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,12 +25,18 @@ class Normalise:
     std: tuple[float, ...]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] float → the same, (x − mean) / std."""
+        """[B, C, H, W] float → the same in channels-last memory, (x − mean) / std."""
         mean, deviation = _statistics(self.mean, self.std, images.device)
-        return (images - mean) / deviation
+        return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
+
+    def batches(self, split: Split, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """All of a split as it is, in order: what the network is given, and labels, at most `size` at once."""
+        for images, labels in split.in_order(size):
+            yield self(images), labels
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)  # else who asks first in a validation leaves it what training cannot use
 def _statistics(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
@@ -44,8 +50,7 @@ def predict(model: nn.Module, split: Split, normalise: Normalise, precision: Pre
     """Logits [N, classes], float32, in the order of the split. Leaves the model in evaluation mode."""
     model.eval()
     logits = []
-    for images, _ in split.in_order(BATCH):
-        inputs = normalise(images).contiguous(memory_format=torch.channels_last)
+    for inputs, _ in normalise.batches(split, BATCH):
         with precision.autocast():
             logits.append(model(inputs))
     return torch.cat(logits).float()

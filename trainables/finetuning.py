@@ -176,7 +176,7 @@ class FineTuning:
             with waiting:
                 images, labels = self.train.take(rows.to(self.train.labels.device))
             images, targets = parts.mixing(augment(images), self._hard[labels])
-            inputs = self.normalise(images).contiguous(memory_format=torch.channels_last)
+            inputs = self.normalise(images)
             measured = step == len(order) // 2  # in the middle, where the rate is the epoch's
             if measured:
                 ratio.begin(self._learning())
@@ -198,7 +198,7 @@ class FineTuning:
             "train/near_zero": near_zero(self.model.parameters()),
             "train/skipped_steps": len(norms) - len(finite),
             "train/passes": parts.sharpness.passes,
-            "train/micro_batch": min(self.gradients.micro.size, plan.batch),
+            "train/micro_batch": self.gradients.micro.size,
             "train/data_wait": waiting.seconds / seconds,
             **scale,
             **learning_rates(self.optimizer),
@@ -232,9 +232,8 @@ class FineTuning:
         return [p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad]
 
     def _plain_batches(self) -> Iterator[Tensor]:
-        """The training images as they are, normalised, in order."""
-        for images, _ in self.train.in_order(self.plan.batch):
-            yield self.normalise(images).contiguous(memory_format=torch.channels_last)
+        """The training images as the network is given them, not augmented, in order."""
+        return (inputs for inputs, _ in self.normalise.batches(self.train, self.plan.batch))
 
     def _check_finite(self, epoch: int, losses: Tensor, norms: Tensor) -> None:
         for what, values in (("loss", losses), ("gradient", norms)):

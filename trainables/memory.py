@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -78,7 +78,7 @@ class Snapshot:
     """
 
     def __init__(self, model: nn.Module, device: torch.device) -> None:
-        self._live = [buffer for buffer in model.buffers() if buffer is not None]
+        self._live = list(model.buffers())
         self._kept = [buffer.detach().clone() for buffer in self._live]
         self._device = device
 
@@ -99,12 +99,6 @@ class Snapshot:
         torch.set_rng_state(self._random)
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(self._cuda, self._device)
-
-
-@contextmanager
-def unlimited() -> Iterator[None]:
-    """No limit but the machine's."""
-    yield
 
 
 def activations_limited(mib: float, weights: Callable[[], Iterator[Tensor]]) -> Callable[[], Any]:
@@ -161,9 +155,9 @@ def limit_memory(mib: float | None, model: nn.Module, device: torch.device) -> C
         torch.cuda.set_per_process_memory_fraction(
             1.0 if mib is None else min(1.0, mib * MIB / total), device
         )
-        return unlimited
+        return nullcontext
     if mib is None:
-        return unlimited
+        return nullcontext
 
     def weights() -> Iterator[Tensor]:
         yield from model.parameters()

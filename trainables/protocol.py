@@ -34,8 +34,8 @@ class EpochRecord:
         """The record as plain data, for a checkpoint or a message between processes."""
         return {
             "epoch": self.epoch,
-            "score": self.score,
-            "metrics": dict(self.metrics),
+            "score": float(self.score),  # a user's own trainable may measure with numpy or torch
+            "metrics": {name: float(value) for name, value in self.metrics.items()},
             "ended": self.ended,
             "report": dict(self.report),
         }

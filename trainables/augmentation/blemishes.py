@@ -17,6 +17,13 @@ RATIO = 3.3
 """Most that the sides of what is erased differ, as in the paper."""
 
 
+def _drawn(images: Tensor, chance: float) -> tuple[Tensor, Tensor]:
+    """Which images are drawn, on their device, and how far each of those is changed, in [0, 1], on the processor."""
+    drawn, extent = torch.rand(2, len(images))
+    rows = (drawn < chance).nonzero().flatten()
+    return rows.to(images.device), extent[rows]
+
+
 @dataclass(frozen=True)
 class Blur:
     """A Gaussian blur of some images.
@@ -31,12 +38,9 @@ class Blur:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Blur in place those that are drawn."""
-        drawn, width = torch.rand(2, len(images))
-        rows = (drawn < self.chance).nonzero().flatten()
-        if len(rows):
-            place = rows.to(images.device)
-            sigma = 0.1 + (self.sigma - 0.1) * width[rows]
-            images[place] = blurred(images[place], sigma)
+        place, extent = _drawn(images, self.chance)
+        if len(place):
+            images[place] = blurred(images[place], 0.1 + (self.sigma - 0.1) * extent)
         return images
 
 
@@ -57,7 +61,9 @@ def blurred(images: Tensor, sigma: Tensor) -> Tensor:
         length = images.shape[side]
         edge = (TAPS, TAPS, 0, 0) if side == 3 else (0, 0, TAPS, TAPS)
         padded = functional.pad(images, edge, mode="reflect")
-        images = sum(weights[:, tap] * padded.narrow(side, tap, length) for tap in range(len(offsets)))  # type: ignore[assignment]
+        images = torch.zeros_like(images)
+        for tap in range(len(offsets)):
+            images.addcmul_(weights[:, tap], padded.narrow(side, tap, length))
     return images
 
 
@@ -75,12 +81,10 @@ class Noise:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Add noise in place to those that are drawn."""
-        drawn, width = torch.rand(2, len(images))
-        rows = (drawn < self.chance).nonzero().flatten()
-        if len(rows):
-            noise = torch.randn(len(rows), *images.shape[1:])
-            noise *= (self.sigma * width[rows]).view(-1, 1, 1, 1)
-            place = rows.to(images.device)
+        place, extent = _drawn(images, self.chance)
+        if len(place):
+            noise = torch.randn(len(place), *images.shape[1:])
+            noise *= (self.sigma * extent).view(-1, 1, 1, 1)
             images[place] = (images[place] + noise.to(images.device)).clamp_(0, 1)
         return images
 

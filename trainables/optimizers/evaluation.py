@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,13 +29,14 @@ def evaluating(
 
     Source: Defazio et al., "The Road Less Scheduled", NeurIPS 2024 (arXiv:2405.15682).
     """
-    if not hasattr(optimizer, "eval"):
+    schedule_free: Any = optimizer
+    if not hasattr(schedule_free, "eval"):
         yield
         return
     with statistics_kept(model):
-        optimizer.eval()
+        schedule_free.eval()
         refresh()
         try:
             yield
         finally:
-            optimizer.train()  # type: ignore[attr-defined]
+            schedule_free.train()

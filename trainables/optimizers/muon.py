@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from timm.optim.muon import Muon as TimmMuon
 
-from trainables.optimizers.optimizer import Beta, Groups, OptimizerPart
+from trainables.optimizers.optimizer import Beta, Groups, WithBetas
 
 
-class Muon(OptimizerPart):
+class Muon(WithBetas):
     """Muon for matrices and kernels; what has no two wide dimensions is left to AdamW.
 
     That is biases, norms, depthwise kernels, and matrices with a side below 4 or over 128 times the other.
@@ -17,14 +17,12 @@ class Muon(OptimizerPart):
 
     Args:
         momentum: Weight of the past gradients.
-        beta1: AdamW's β₁ for the rest.
         beta2: AdamW's β₂ for the rest.
 
     Source: Jordan et al., 2024; Liu et al., "Muon is Scalable for LLM Training", 2025 (arXiv:2502.16982).
     """
 
     momentum: Beta = 0.95
-    beta1: Beta = 0.9
     beta2: Beta = 0.95
 
     def make(self, groups: Groups) -> torch.optim.Optimizer:
@@ -32,7 +30,7 @@ class Muon(OptimizerPart):
         optimizer: torch.optim.Optimizer = TimmMuon(
             list(groups),
             momentum=self.momentum,
-            betas=(self.beta1, self.beta2),
+            betas=self.betas,
             adjust_lr_fn="match_rms_adamw",
         )
         return optimizer

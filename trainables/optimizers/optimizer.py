@@ -31,3 +31,20 @@ class OptimizerPart(Part, ABC):
     @abstractmethod
     def make(self, groups: Groups) -> torch.optim.Optimizer:
         """The optimizer over `groups`. The loop sets each group's ``lr`` before every step."""
+
+
+class WithBetas(OptimizerPart):
+    """Base of the optimizers with two running means, of the gradient and (but for Lion) of its square.
+
+    Args:
+        beta1: Weight of the past in the gradient's mean.
+        beta2: Weight of the past in its square's mean.
+    """
+
+    beta1: Beta = 0.9
+    beta2: Beta = 0.999
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Both, as optimizers take them."""
+        return self.beta1, self.beta2

@@ -5,24 +5,20 @@ from __future__ import annotations
 import torch
 from schedulefree import AdamWScheduleFree
 
-from trainables.optimizers.optimizer import Beta, Groups, OptimizerPart
+from trainables.optimizers.optimizer import Groups, WithBetas
 
 
-class ScheduleFree(OptimizerPart):
+class ScheduleFree(WithBetas):
     """Schedule-free AdamW. It is made for ``schedule: constant``; others multiply its rate all the same.
 
-    Args:
-        beta1: How near the gradient's point lies to the average.
-        beta2: Weight of the past in the mean of squares.
+    Its β₁ says how near the point at which gradients are taken lies to the average.
 
     Source: Defazio et al., "The Road Less Scheduled", NeurIPS 2024 (arXiv:2405.15682).
     """
 
-    beta1: Beta = 0.9
-    beta2: Beta = 0.999
-
     def make(self, groups: Groups) -> torch.optim.Optimizer:
         """The authors' own implementation, ready to train."""
-        optimizer = AdamWScheduleFree(list(groups), betas=(self.beta1, self.beta2))
-        optimizer.train()
-        return optimizer  # type: ignore[no-any-return]
+        made = AdamWScheduleFree(list(groups), betas=self.betas)
+        made.train()
+        optimizer: torch.optim.Optimizer = made
+        return optimizer

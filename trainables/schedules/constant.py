@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trainables.schedules.schedule import Plain
+from trainables.schedules.schedule import SchedulePart
 
 
-class Constant(Plain):
+class Constant(SchedulePart):
     """The same factor, 1, at every time."""
 
     def __call__(self, progress: float) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainables.schedules.schedule import Factor, Plain
+from trainables.schedules.schedule import Factor, SchedulePart
 
 
 def half_cosine(progress: float) -> float:
@@ -15,7 +15,7 @@ def half_cosine(progress: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-class Cosine(Plain):
+class Cosine(SchedulePart):
     """Half a cosine from 1 to `end`.
 
     Args:
@@ -31,7 +31,7 @@ class Cosine(Plain):
         return self.end + (1.0 - self.end) * half_cosine(progress)
 
 
-class CosineRestarts(Plain):
+class CosineRestarts(SchedulePart):
     """Half a cosine from 1 to 0, `cycles` times, each cycle `stretch` times as long as the one before.
 
     Args:

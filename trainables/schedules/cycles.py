@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
-from trainables.parts import Part
 from trainables.schedules.cosine import half_cosine
-from trainables.schedules.schedule import Factor
+from trainables.schedules.schedule import Factor, SchedulePart
 
 
-class OneCycle(Part):
+class OneCycle(SchedulePart):
     """Up from `start` to 1 and down to `end`, in half cosines; the momentum goes the other way.
 
     Args:
@@ -41,12 +39,8 @@ class OneCycle(Part):
             return self.dip + (1.0 - self.dip) * half_cosine(progress / self.rise)
         return 1.0 - (1.0 - self.dip) * half_cosine((progress - self.rise) / (1.0 - self.rise))
 
-    def brake(self, scores: Sequence[float]) -> float:
-        """1: what validation says changes nothing."""
-        return 1.0
 
-
-class Cyclical(Part):
+class Cyclical(SchedulePart):
     """Straight up from `low` to 1 and down again, `cycles` times; the momentum goes the other way.
 
     Args:
@@ -70,10 +64,6 @@ class Cyclical(Part):
     def momentum(self, progress: float) -> float:
         """``1 − (1 − dip) · height``."""
         return 1.0 - (1.0 - self.dip) * self._height(progress)
-
-    def brake(self, scores: Sequence[float]) -> float:
-        """1: what validation says changes nothing."""
-        return 1.0
 
     def _height(self, progress: float) -> float:
         """Of the triangle in [0, 1]; 0 at the ends of each cycle."""

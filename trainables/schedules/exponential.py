@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainables.schedules.schedule import Plain
+from trainables.schedules.schedule import SchedulePart
 
 
-class Exponential(Plain):
+class Exponential(SchedulePart):
     """From 1 to `end`, by the same factor in equal times.
 
     Args:

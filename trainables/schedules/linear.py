@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trainables.schedules.schedule import Factor, Plain
+from trainables.schedules.schedule import Factor, SchedulePart
 
 
-class Linear(Plain):
+class Linear(SchedulePart):
     """From 1 to `end` in a straight line.
 
     Args:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainables.parts import Part
+from trainables.schedules.schedule import SchedulePart
 
 
-class Plateau(Part):
+class Plateau(SchedulePart):
     """Times `factor` whenever the best validation score has not improved for more than `patience` epochs.
 
     Args:
@@ -27,10 +27,6 @@ class Plateau(Part):
 
     def __call__(self, progress: float) -> float:
         """1: only scores slow it down."""
-        return 1.0
-
-    def momentum(self, progress: float) -> float:
-        """1: the momentum stays as it is."""
         return 1.0
 
     def brake(self, scores: Sequence[float]) -> float:

@@ -29,8 +29,8 @@ class Schedule(Protocol):
         ...
 
 
-class Plain(Part):
-    """Base of the schedules that leave the momentum alone and do not look at scores."""
+class SchedulePart(Part):
+    """Base of all schedules: the momentum stays and scores change nothing, but where a schedule says so."""
 
     def momentum(self, progress: float) -> float:
         """1: the momentum stays as it is."""

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainables.schedules.schedule import Plain
+from trainables.schedules.schedule import SchedulePart
 
 
-class StableDecay(Plain):
+class StableDecay(SchedulePart):
     """1 until the last share `decay` of the budget, then down to 0 as ``1 − √``. Warm-up comes before it.
 
     Args:

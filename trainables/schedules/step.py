@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainables.schedules.schedule import Plain
+from trainables.schedules.schedule import SchedulePart
 
 
-class Step(Plain):
+class Step(SchedulePart):
     """Times `factor` after every share `every` of the budget.
 
     Args:

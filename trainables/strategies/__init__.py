@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from spaces import InvalidParams, locate
-from trainables.parts import PartConfig, part_place
+from spaces import InvalidParams
+from trainables.parts import PartConfig, part_class
 from trainables.strategies.layers import depth_of
 from trainables.strategies.strategy import ParamGroup, Strategy
 
@@ -28,7 +28,6 @@ def make_strategy(config: PartConfig, epochs: int) -> tuple[Strategy, float]:
             strategy's, or a value breaks its law.
     """
     name = f"strategy.{config.name}"
-    place = part_place(config.kind, config.name)
     options = dict(config.options)
     if "lr" not in options:
         raise InvalidParams(f"`{name}.lr` must be given: the peak learning rate of the network's top")
@@ -37,6 +36,6 @@ def make_strategy(config: PartConfig, epochs: int) -> tuple[Strategy, float]:
         raise InvalidParams(f"`{name}.lr >= 0` must hold for a finite number, but got {name}.lr={lr!r}")
     if "epochs" in options:
         raise InvalidParams(f"strategy {config.name!r} has no option 'epochs': its budget is the trial's")
-    budget: dict[str, Any] = {"epochs": epochs} if "epochs" in locate(place).model_fields else {}
+    budget: dict[str, Any] = {"epochs": epochs} if "epochs" in part_class(config).model_fields else {}
     strategy: Strategy = PartConfig(config.kind, config.name, options).make(**budget)
     return strategy, float(lr)

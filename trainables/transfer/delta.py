@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -51,17 +51,18 @@ class Likeness(OnFeatures):
     """
 
     def __init__(self, pretrained: nn.Module, strength: float) -> None:
-        self._pretrained = pretrained
+        self._pretrained: Any = pretrained  # timm's, whose two halves torch does not know
         self._strength = strength
 
     def forward(
         self, forward: Callable[[Tensor], Tensor], model: nn.Module, inputs: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The network's logits, and the distance on these inputs; `model` is called in place of `forward`."""
+        learning: Any = model
         with torch.no_grad():
-            wanted = self._pretrained.forward_features(inputs)  # type: ignore[operator]
-        maps = model.forward_features(inputs)  # type: ignore[operator]
-        logits = model.forward_head(maps)  # type: ignore[operator]
+            wanted = self._pretrained.forward_features(inputs)
+        maps = learning.forward_features(inputs)
+        logits = learning.forward_head(maps)
         with in_full_precision(inputs.device):
             wanted = wanted.float().flatten(1)
             far = (maps.float().flatten(1) - wanted).square().sum(1)

@@ -95,11 +95,11 @@ PARTS: Mapping[str, Mapping[str, str]] = {
         "co_tuning": "trainables.transfer.co_tuning:CoTuning",
     },
     "batchnorm": {
-        "as_built": "trainables.batchnorm:AsBuilt",
-        "momentum": "trainables.batchnorm:Momentum",
-        "re_estimated": "trainables.batchnorm:ReEstimated",
-        "frozen": "trainables.batchnorm:Frozen",
-        "stochastic": "trainables.batchnorm:Stochastic",
+        "as_built": "trainables.batchnorm.choice:AsBuilt",
+        "momentum": "trainables.batchnorm.momentum:Momentum",
+        "re_estimated": "trainables.batchnorm.re_estimated:ReEstimated",
+        "frozen": "trainables.batchnorm.frozen:Frozen",
+        "stochastic": "trainables.batchnorm.stochastic:Stochastic",
     },
     "stopping": {
         "never": "trainables.stopping:Never",

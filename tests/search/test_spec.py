@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -232,3 +233,32 @@ def test_any_setting_is_taken_or_refused_with_a_sentence(text):
 def test_a_setting_reads_back_what_yaml_writes(value):
     written = write_document({"value": value})
     assert repr(parse_document(written, "x").data) == repr({"value": value})
+
+
+def test_an_option_of_a_part_is_held_constant_by_its_full_name():
+    key, value = parse_setting("optimizer.sgd.momentum=0.8")
+    spec = load_spec("digits", {"optimizer": "sgd", key: value})
+    assert spec.options == {"optimizer.sgd.momentum": 0.8}
+    searched = load_spec(
+        "digits", {"space": "recipe", key: [0.5, 0.9]}
+    )  # where the space has it, it is narrowed
+    assert searched.options == {}
+    assert searched.search_space().leaves()[key].high == 0.9
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"optimizer.sgdd.momentum": 0.8}, "did you mean 'optimizer.sgd'?"),
+        ({"optimizr.sgd.momentum": 0.8}, "neither a setting of a study nor a parameter of its space"),
+        ({"optimizer": "sdg"}, "did you mean 'sgd'?"),
+        (
+            {"space": "recipe", "options": {"optimizer.sgd.momentum": 0.8}},
+            "is searched by the space 'recipe'",
+        ),
+        ({"space": "recipe", "optimizer": 3}, "one of"),
+    ],
+)
+def test_an_option_or_part_that_is_none_is_told(overrides, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        load_spec("digits", overrides)

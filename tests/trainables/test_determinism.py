@@ -4,7 +4,6 @@ import torch
 from trainables.builder import from_params
 from trainables.compilation import compile_pays
 from trainables.determinism import exact
-from trainables.models.network import make_network
 from trainables.precision import Precision
 
 FULL = {"strategy": "full", "strategy.full.lr": 1e-3}
@@ -48,12 +47,29 @@ def test_a_compiled_network_learns_the_same(fixed, material):
     assert all(not name.startswith("_orig_mod") for name in compiled.best_weights)
 
 
-@pytest.mark.slow
-def test_compiling_pays_for_many_steps_or_none_but_never_for_one(material):
-    def network() -> torch.nn.Module:
-        return make_network(material.backbone, None, classes=4, channels=1).train()
+class Pointwise(torch.nn.Module):
+    """Many small operations on large tensors: what compiling is best at."""
 
-    batch = torch.rand(16, 1, 32, 32).contiguous(memory_format=torch.channels_last)
-    precision = Precision("fp32", torch.device("cpu"))
-    assert compile_pays(network, batch, precision, steps=1) is False
-    assert isinstance(compile_pays(network, batch, precision, steps=10**9), bool)
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1, 3, 1, 1))
+
+    def forward(self, images):
+        for _ in range(12):
+            images = torch.sin(images * self.weight) + 0.1 * images
+        return images
+
+
+@pytest.mark.slow
+def test_compiling_pays_where_it_saves_much_for_long_and_never_for_one_step():
+    batch, precision = torch.rand(16, 3, 96, 96), Precision("fp32", torch.device("cpu"))
+    assert compile_pays(Pointwise, batch, precision, steps=1) is False
+    assert compile_pays(Pointwise, batch, precision, steps=10**7) is True
+
+
+@pytest.mark.slow
+def test_where_there_is_no_compiler_compiling_does_not_pay(monkeypatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
+    batch, precision = torch.rand(4, 3, 32, 32), Precision("fp32", torch.device("cpu"))
+    assert compile_pays(Pointwise, batch, precision, steps=10**7) is False

@@ -80,7 +80,7 @@ def resized(images: Images, size: int) -> Images:
         return images
     chunks = [
         functional.interpolate(
-            torch.tensor(images.pixels[start : start + 256]).permute(0, 3, 1, 2).float(),  # may be read-only
+            torch.tensor(chunk).permute(0, 3, 1, 2).float(),  # may be read-only
             size=(size, size),
             mode="bilinear",
             antialias=True,
@@ -88,18 +88,18 @@ def resized(images: Images, size: int) -> Images:
         .round_()
         .clamp_(0, 255)
         .to(torch.uint8)
-        for start in range(0, max(1, len(images)), 256)
+        for chunk in images.chunks(256)
     ]
-    return replace(images, pixels=np.ascontiguousarray(torch.cat(chunks).permute(0, 2, 3, 1).numpy()))
+    return replace(
+        images, rows=None, pixels=np.ascontiguousarray(torch.cat(chunks).permute(0, 2, 3, 1).numpy())
+    )
 
 
 def _statistics(backbone: Backbone, train: Images) -> Normalise:
     channels = train.pixels.shape[-1]
     if backbone.mean is None or backbone.std is None:
-        share = train.pixels.reshape(-1, channels)
-        mean = share.mean(axis=0, dtype=np.float64) / 255
-        std = share.std(axis=0, dtype=np.float64) / 255
-        return Normalise(tuple(mean.tolist()), tuple(np.maximum(std, 1e-3).tolist()))
+        mean, std = train.statistics()
+        return Normalise(mean, std)
     mean_, std_ = _fit(backbone.mean, channels), _fit(backbone.std, channels)
     if len(mean_) != channels or len(std_) != channels or min(std_) <= 0:
         raise InputError(

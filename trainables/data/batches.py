@@ -24,6 +24,8 @@ class Split:
             warnings.filterwarnings("ignore", message=".*not writable.*")
             pixels = torch.from_numpy(images.pixels)
             labels = torch.from_numpy(images.labels)
+            rows = None if images.rows is None else torch.from_numpy(images.rows)
+        self._rows = None if rows is None else rows.to(device)
         self.pixels = pixels.permute(0, 3, 1, 2).to(device)
         self.labels = labels.to(device)
 
@@ -32,7 +34,8 @@ class Split:
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Images [B, C, H, W], float32 in [0, 1], and labels [B], of the rows in `index`."""
-        return self.pixels[index].float().div_(255.0), self.labels[index]
+        rows = index if self._rows is None else self._rows[index]
+        return self.pixels[rows].float().div_(255.0), self.labels[index]
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All images once, in batches of at most `size`."""

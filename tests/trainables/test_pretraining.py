@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from trainables.data.cache import CACHE_VARIABLE
 from trainables.models import glyphs
 
 
@@ -15,7 +16,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(glyphs, "PER_FONT", 1)
     monkeypatch.setattr(glyphs, "EPOCHS", 2)
     monkeypatch.setitem(glyphs.RECIPE, "warmup_epochs", 0.5)
-    return lambda folder: monkeypatch.setenv(glyphs.CACHE_VARIABLE, str(tmp_path / folder))
+    return lambda folder: monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / folder))
 
 
 def test_the_weights_are_the_same_each_time_and_made_once(quick, tmp_path):

@@ -67,7 +67,7 @@ class Listing:
             InputError: A key that is there twice, a split of another name, or a label that is no class.
         """
         listed = list(samples)
-        names = tuple(classes) if classes is not None else tuple(sorted({sample.label for sample in listed}))
+        names = tuple(classes) if classes is not None else _in_order({sample.label for sample in listed})
         index = {name: number for number, name in enumerate(names)}
         groups: dict[str, int] = {}
         seen: set[str] = set()
@@ -92,3 +92,9 @@ class Listing:
             if sample.group is not None:
                 group_of[row] = groups.setdefault(sample.group, len(groups))
         return cls(tuple(sample.key for sample in listed), names, labels, splits, group_of)
+
+
+def _in_order(names: set[str]) -> tuple[str, ...]:
+    """Sorted; numbers by their values, so that 10 comes after 9."""
+    numbers = all(name.isascii() and name.isdecimal() for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name), name)) if numbers else sorted(names))

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import platformdirs
 from filelock import FileLock
 
 from spaces import Value
+from trainables.data.cache import cache_folder
 
 if TYPE_CHECKING:
     from trainables.material import Material
@@ -38,14 +38,6 @@ RECIPE: dict[str, Value] = {
     "strategy.scratch.lr": 4e-3,
 }
 """Found by trying: see docs/transfer.md for what it gives."""
-
-CACHE_VARIABLE = "FINETUNE_SEARCH_CACHE"
-
-
-def cache_folder() -> Path:
-    """Where weights made by the project are kept: ``$FINETUNE_SEARCH_CACHE``, or the user's cache folder."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen) if chosen else platformdirs.user_cache_path("finetune-search")
 
 
 def weights_path() -> Path:

@@ -27,6 +27,7 @@ from search.tracking.provenance import provenance
 from spaces import InputError, Int, SearchSpace
 from spaces.document import write_document
 from trainables.config import Fixed
+from trainables.data import Dataset
 from trainables.protocol import Diverged, EpochRecord
 from trainables.seeds import derive_seed
 
@@ -45,7 +46,7 @@ class Objective:
     why in its user attribute ``reason``. `search.KeepAway` around a sampler lets it learn from that.
 
     Args:
-        data: A data set's name.
+        data: A data set's name, or a `trainables.Dataset` of one's own.
         space: A preset's name, a YAML file, ``package.module:attribute``, or a `SearchSpace`. Where its
             batches go beyond the training images, they are narrowed to them.
         epochs: Full budget of a trial.
@@ -61,7 +62,7 @@ class Objective:
 
     def __init__(
         self,
-        data: str = "digits",
+        data: str | Dataset = "digits",
         space: str | SearchSpace = "finetune",
         epochs: int = 27,
         *,
@@ -75,16 +76,18 @@ class Objective:
         from spaces import load_space
         from trainables.data import load_dataset
         from trainables.material import prepare as prepare_material
-        from trainables.material import settle
+        from trainables.material import reading_of, settle
 
         try:
             fixed = Fixed.model_validate({"model": model, "epochs": epochs, **settings})
         except ValueError as error:
             raise InputError(str(error)) from None
-        material = prepare_material(load_dataset(data, split_seed), fixed)
+        if not isinstance(data, Dataset):
+            data = load_dataset(data, split_seed, reading_of(fixed))
+        material = prepare_material(data, fixed)
         self.space = _fitting(load_space(space) if isinstance(space, str) else space, len(material.train))
         check_space(self.space, fixed, material)
-        self.data, self.seed = data, seed
+        self.data, self.seed = data.name, seed
         self.fixed = settle(fixed, material)
         self._material = material
         self._store = None if store is False else store if isinstance(store, Store) else Store.default()

@@ -35,29 +35,37 @@ class Prepared:
     grace: int
 
 
-def prepare_study(spec: StudySpec, space: SearchSpace, progress: Callable[[int, int], None]) -> Prepared:
+def prepare_study(
+    spec: StudySpec,
+    space: SearchSpace,
+    progress: Callable[[int, int], None],
+    tell: Callable[[str], None] = lambda text: None,
+) -> Prepared:
     """Load data and weights, and build the network of each kind of recipe once.
 
     Args:
         spec: The study.
         space: Its space.
-        progress: Told how far the making of built-in weights has come.
+        progress: Told how far the decoding of images, and then the making of built-in weights, has come.
+        tell: Told in a few words what is being done.
 
     Raises:
         InputError: Unknown data or model, unreadable weights, or a recipe that cannot be trained.
     """
     from trainables.data import load_dataset
-    from trainables.material import prepare
+    from trainables.material import prepare, reading_of
 
-    dataset = load_dataset(spec.data, spec.split_seed)
-    material = prepare(dataset, spec.fixed(), progress)
+    fixed = spec.fixed()
+    dataset = load_dataset(spec.data, spec.split_seed, reading_of(fixed, progress, tell))
+    tell("preparing weights and workers")
+    material = prepare(dataset, fixed, progress)
     grace = 1 if spec.grace == "auto" else spec.grace
     if spec.trainable == OWN_CORE:  # a user's own trainable knows its parameters better than we do
         from search.feasibility import check_space, grace_epochs
 
-        check_space(space, spec.fixed(), material)
+        check_space(space, fixed, material)
         if spec.grace == "auto":
-            grace = grace_epochs(space, spec.fixed(), material)
+            grace = grace_epochs(space, fixed, material)
     return Prepared(dataset, material, grace)
 
 

@@ -24,6 +24,7 @@ from search.view.view import View
 from spaces import SearchSpace
 from spaces.document import write_document
 from trainables.config import Fixed
+from trainables.data.dataset import Origin
 from trainables.protocol import EpochRecord
 
 PHASES = ("search", "confirm")
@@ -42,6 +43,7 @@ class Recording:
         fixed: Its constants, every ``auto`` decided.
         ledgers: Of the search and of the confirmation.
         view: Who watches.
+        origin: Where the images come from, of a data set that was read from a source.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class Recording:
         fixed: Fixed,
         ledgers: Sequence[Ledger],
         view: View,
+        origin: Origin | None = None,
     ) -> None:
         self._spec = spec
         self._space = space
         self._fixed = fixed
         self._view = view
+        self._origin = origin
         self._ledgers = dict(zip(PHASES, ledgers, strict=True))
         phases = PHASES if spec.finalists else PHASES[:1]
         self._best: dict[tuple[str, int], float] = {}
@@ -70,6 +74,8 @@ class Recording:
             "spec.yaml": write_document(json.loads(spec.model_dump_json())),
             "space.yaml": write_document(self._space.to_dict()),
         }
+        if self._origin is not None:
+            artifacts["split.csv"] = self._origin.table()
         searched = self._space.leaves()
         held = self._fixed.model_dump() | {
             key: getattr(spec, key)

@@ -22,7 +22,7 @@ from trainables.config import Fixed
 from trainables.seeds import derive_seed
 
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
-BASELINE, UID = "baseline", "uid"
+BASELINE, UID, DATA = "baseline", "uid", "data_fingerprint"
 _SPACE_FIELDS = {"space", "narrow"}
 
 
@@ -90,6 +90,22 @@ def enter(ledger: Ledger, spec: StudySpec) -> None:
     study.set_user_attr(SPEC, json.loads(spec.model_dump_json()))
     if not ledger.trials():
         ledger.enqueue(space.baseline())
+
+
+def hold_data(ledger: Ledger, spec: StudySpec, fingerprint: str) -> None:
+    """Write down what the study's images, labels and splits are, or see that they still are.
+
+    Raises:
+        InputError: They have changed since the study began: its trials could not be compared any more.
+    """
+    written = ledger.study.user_attrs.get(DATA)
+    if written is None:
+        ledger.study.set_user_attr(DATA, fingerprint)
+    elif written != fingerprint:
+        raise InputError(
+            f"the images, labels and splits of study {spec.name!r} must stay as they were when it began, but "
+            f"data {spec.data!r} has changed; put it back, or choose another --name"
+        )
 
 
 def _refuse_another(written: Mapping[str, Any], spec: StudySpec, space: SearchSpace) -> None:

@@ -15,6 +15,7 @@ from spaces.document import Document, parse_value, read_document
 from spaces.errors import did_you_mean, known_names, shown
 from spaces.laws import broken_law
 from trainables.config import HELD, KNOBS, Fixed
+from trainables.data.naming import BUILT_IN, absolute
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,90}")
 
@@ -32,7 +33,8 @@ class StudySpec(Fixed):
     Args:
         name: The study's name in the ledger, in MLflow and on disk.
         description: For people.
-        data: A data set's name.
+        data: A data set's name: a built-in, a folder or file, ``torchvision:NAME``, ``hf:ID``, or
+            ``package.module:attribute``.
         split_seed: Of the split into train, val and test.
         space: A preset's name, a YAML file, or ``package.module:attribute``.
         narrow: Changes to the space, by qualified parameter name (see `SearchSpace.narrow`).
@@ -151,9 +153,11 @@ def load_spec(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> 
         raise InputError(f"{path.name}: a study must be a mapping of settings, but got {shown(data)}")
     given = dict(overrides or {})
     settings = {"name": path.stem, **data}
-    for key in ("space", "pretrained"):
+    for key in ("space", "pretrained", "data"):
         if key in data:
-            settings[key] = _beside(path, data[key])
+            settings[key] = _beside(path, data[key], folders=key == "data")
+    if isinstance(given.get("data"), str):
+        given["data"] = absolute(given["data"])
     if given:
         settings = _overridden(settings, given)
     try:
@@ -181,10 +185,12 @@ def _read(name_or_path: str) -> tuple[Path, Document]:
     return path, read_document(path)
 
 
-def _beside(path: Path, value: object) -> object:
-    """A file that a study names, from the study's own folder where it is there."""
+def _beside(path: Path, value: object, *, folders: bool) -> object:
+    """A file that a study names, or a folder where it may be one, from the study's own folder where it is there."""
     try:
-        found = isinstance(value, str) and bool(Path(value).suffix) and (path.parent / value).is_file()
+        given = isinstance(value, str) and bool(value) and value not in BUILT_IN
+        beside = path.parent / str(value)
+        found = given and ((folders and beside.is_dir()) or (bool(beside.suffix) and beside.is_file()))
     except (OSError, ValueError):  # too long for a name, or with a zero byte in it
         found = False
     return os.path.abspath(path.parent / str(value)) if found else value

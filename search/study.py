@@ -28,7 +28,7 @@ from search.view.silent import Silent
 from search.view.view import View
 from spaces import SearchSpace
 from trainables.config import Fixed
-from trainables.data import find_dataset
+from trainables.data.naming import find_dataset
 from trainables.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -93,18 +93,23 @@ class Study:
         find_dataset(spec.data)  # the commonest slip is answered before anything heavy begins
         gpus = 0 if spec.device == "cpu" else visible_gpus()
         resources = find_resources(spec.workers, spec.cpus_per_trial, spec.gpus_per_trial, gpus)
-        view.on_phase("preparing data, weights and workers")
+        view.on_phase("preparing data")
         cluster = LocalCluster(resources, gpus, early=register.refuse_another(self.store, spec, space))
         with cluster:
-            prepared = prepare_study(spec, space, view.on_progress)
+            prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
+            for remark in prepared.dataset.remarks:
+                view.on_note(remark)
             prepare(self.store)
             ledger = register.open_ledger(self.store, spec, space, spec.name)
             register.enter(ledger, spec)
+            register.hold_data(ledger, spec, prepared.dataset.fingerprint())
             fixed = self._settled(ledger, prepared.material)
             confirm = register.open_ledger(self.store, spec, space, register.confirm_name(spec.name))
             confirmation = self._confirmation(ledger, confirm)
             ledgers = [ledger, confirmation.ledger]
-            with Recording(self.store, spec, space, fixed, ledgers, view) as recording:
+            with Recording(
+                self.store, spec, space, fixed, ledgers, view, prepared.dataset.origin
+            ) as recording:
                 view.on_study(spec, _begun(ledger), resources.workers)
                 program = self._program(confirmation, ledger, prepared.grace, recording, resources.workers)
                 if not program.is_done:

@@ -91,10 +91,11 @@ def _trainable(recipe: Recipe, path: Path, seed: int) -> Trainable:
     import torch
 
     from trainables.data import load_dataset
-    from trainables.material import prepare, settle
+    from trainables.material import prepare, reading_of, settle
 
     torch.set_num_threads(recipe.threads)  # as in a study: another number would give other digits
-    material = prepare(load_dataset(recipe.data, recipe.split_seed), recipe.settings)
+    dataset = load_dataset(recipe.data, recipe.split_seed, reading_of(recipe.settings))
+    material = prepare(dataset, recipe.settings)
     factory = locate(recipe.trainable)
     if not callable(factory):
         raise InputError(f"{path.name}: `trainable` must name a function, but {recipe.trainable!r} is none")

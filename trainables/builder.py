@@ -230,7 +230,8 @@ def _shape_of_work(
     return (
         backbone.architecture,
         str(sorted(backbone.arguments.items())),
-        *material.train.pixels.shape[1:],
+        material.size,
+        material.channels,
         numerics.precision,
         numerics.gradient_checkpointing,
         numerics.memory_limit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -19,6 +20,8 @@ from pydantic import (
 from spaces import InvalidParams, Params, Value
 from spaces.errors import known_names
 from spaces.laws import broken_law
+from trainables.data.choices import SHARE, Fit, Interpolation
+from trainables.data.invariances import Invariances
 from trainables.parts import PARTS, PartConfig, choose_part, part_place
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -40,6 +43,23 @@ class Fixed(BaseModel):
             model's own weights say, else the training images' own.
         std: Likewise.
         image_size: Side of the square input, pixels; none takes what data set and model suggest.
+        channels: Of the input: 1 turns colour into grey, 3 grey into colour, 4 keeps what is see-through, more
+            are those of arrays. Data sets that are arrays already keep theirs.
+        fit: How a rectangular picture becomes square: its middle (``crop``), all of it in another shape
+            (``squash``), or all of it between black bars (``pad``).
+        crop_pct: Share of the stored picture's side that the network sees, in (0, 1]: training cuts it from
+            anywhere, evaluation from the middle. None takes what the model's weights say, else 0.875; data
+            sets that are arrays already have no margin unless this is set.
+        interpolation: Between pixels when pictures are resized; none takes what the model's weights say,
+            else bicubic.
+        window: The values that become black and white, for pictures of 16 bits that use part of their range;
+            none for all that the file's number format can hold.
+        val_share: Of the images for validation, in (0, 1), where the data set has no such split of its own.
+        test_share: Of the images for the test, in (0, 1), likewise.
+        duplicates: ``apart`` keeps near-duplicates on one side of every split (of splits that the data set
+            gives, the copies that would be learnt from are left out); ``as_given`` does not look.
+        invariances: Which changes keep labels true, where the data set's own word is wrong: ``horizontal_flip``,
+            ``vertical_flip``, ``colour``, ``crop`` (true or false), ``rotation`` (degrees).
         epochs: The full budget of a trial, and the horizon of its schedule.
         repeats: How often an epoch passes over the training images (each time augmented anew); none
             takes what the data set suggests.
@@ -88,6 +108,15 @@ class Fixed(BaseModel):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     image_size: int | None = Field(default=None, ge=8, le=4096)
+    channels: int | None = Field(default=None, ge=1, le=64)
+    fit: Fit = "crop"
+    crop_pct: float | None = Field(default=None, gt=0, le=1)
+    interpolation: Interpolation | None = None
+    window: tuple[float, float] | None = None
+    val_share: float = Field(default=SHARE, gt=0, lt=1)
+    test_share: float = Field(default=SHARE, gt=0, lt=1)
+    duplicates: Literal["apart", "as_given"] = "apart"
+    invariances: dict[str, bool | float] = Field(default_factory=dict)
     epochs: int = Field(default=27, ge=1)
     repeats: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -141,6 +170,30 @@ class Fixed(BaseModel):
                     f"{key!r}{known if 'did you mean' in known else ''}"
                 )
         return options
+
+    @field_validator("invariances")
+    @classmethod
+    def _invariances_are_known(cls, given: dict[str, bool | float]) -> dict[str, bool | float]:
+        kinds = {field.name: type(field.default) for field in dataclasses.fields(Invariances)}
+        for name, value in given.items():
+            if name not in kinds:
+                raise ValueError(f"an invariance must be one of {', '.join(kinds)}, but got {name!r}")
+            if kinds[name] is bool and not isinstance(value, bool):
+                raise ValueError(f"`{name}` must be true or false, but got {value!r}")
+            if kinds[name] is float and (isinstance(value, bool) or not 0 <= value <= 180):
+                raise ValueError(f"`{name}` must lie in [0, 180] degrees, but got {value!r}")
+        return given
+
+    @model_validator(mode="after")
+    def _shares_leave_something(self) -> Fixed:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                f"`val_share + test_share < 1` must hold, but got val_share={self.val_share:g}, "
+                f"test_share={self.test_share:g}"
+            )
+        if self.window is not None and not self.window[0] < self.window[1]:
+            raise ValueError(f"`window` must go from a lower to a higher value, but got {list(self.window)}")
+        return self
 
     @model_validator(mode="after")
     def _warmup_ends_before_training_does(self) -> Fixed:

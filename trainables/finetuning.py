@@ -174,7 +174,7 @@ class FineTuning:
         for step, rows in enumerate(order):
             self._set_pace(epoch, step, brake)
             with waiting:
-                images, labels = self.train.take(rows.to(self.train.labels.device))
+                images, labels = self.train.draw(rows.to(self.train.labels.device))
             images, targets = parts.mixing(augment(images), self._hard[labels])
             inputs = self.normalise(images)
             measured = step == len(order) // 2  # in the middle, where the rate is the epoch's

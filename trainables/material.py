@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +12,14 @@ from torch.nn import functional
 from spaces import InputError
 from trainables.compilation import compile_pays
 from trainables.config import Fixed
-from trainables.data.dataset import Dataset, Images, Invariances
+from trainables.data.dataset import Dataset, Images
+from trainables.data.invariances import Invariances
+from trainables.data.preprocessing import Preprocessing
+from trainables.data.reading import Reading
 from trainables.evaluation import Normalise
 from trainables.models.backbone import Backbone, Progress, Weights, find_backbone, load_weights
 from trainables.models.network import make_network
+from trainables.models.suggested import suggested_input
 from trainables.precision import Precision, fastest_precision, pick_device
 
 
@@ -47,6 +52,36 @@ class Material:
         """Channels of the images."""
         return int(self.train.pixels.shape[-1])
 
+    @property
+    def size(self) -> int:
+        """Side of the network's input, pixels."""
+        return self.train.shown
+
+
+def reading_of(
+    fixed: Fixed, progress: Progress | None = None, tell: Callable[[str], None] = lambda text: None
+) -> Reading:
+    """How the pictures of a source are to be read for the network that `fixed` names.
+
+    Args:
+        fixed: The study's constants.
+        progress: Told (images done, of how many) while pictures are decoded.
+        tell: Told in a few words what takes long.
+
+    Raises:
+        InputError: Unknown model.
+    """
+    suggested = suggested_input(find_backbone(fixed))
+    preprocessing = Preprocessing(
+        size=fixed.image_size or suggested.size,
+        crop_pct=fixed.crop_pct or suggested.crop_pct,
+        channels=fixed.channels or 3,
+        fit=fixed.fit,
+        interpolation=fixed.interpolation or suggested.interpolation,
+        window=fixed.window,
+    )
+    return Reading(preprocessing, fixed.val_share, fixed.test_share, fixed.duplicates, progress, tell)
+
 
 def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) -> Material:
     """The material of a study on `dataset` with the constants `fixed`.
@@ -56,12 +91,12 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
     """
     backbone = find_backbone(fixed)
     size = input_size(dataset, backbone, fixed)
-    train = resized(dataset.train, size)
+    train = fitted(dataset.train, size, fixed.crop_pct)
     return Material(
         classes=dataset.classes,
         train=train,
-        val=resized(dataset.val, size),
-        invariances=dataset.invariances,
+        val=fitted(dataset.val, size, fixed.crop_pct),
+        invariances=replace(dataset.invariances, **fixed.invariances),  # type: ignore[arg-type]  # checked by `Fixed`
         repeats=dataset.repeats,
         backbone=backbone,
         weights=load_weights(backbone, fixed.pretrained, progress),
@@ -71,17 +106,30 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
 
 def input_size(dataset: Dataset, backbone: Backbone, fixed: Fixed) -> int:
     """Side of the network's input, pixels: as asked, as the architecture insists, or the images' own."""
-    return fixed.image_size or backbone.size or int(dataset.train.pixels.shape[1])
+    return fixed.image_size or backbone.size or dataset.train.shown
 
 
-def resized(images: Images, size: int) -> Images:
-    """The split with images of `size` × `size` pixels (antialiased bilinear)."""
-    if images.pixels.shape[1:3] == (size, size):
+def fitted(images: Images, size: int, crop_pct: float | None = None) -> Images:
+    """The split with images of `size` × `size` pixels (antialiased bilinear), and the margin that it has.
+
+    Args:
+        images: From a store they have a margin already; those that are arrays have none.
+        size: Side of what the network sees.
+        crop_pct: Its share of the picture's side, for images without a margin; none leaves them without.
+    """
+    if images.size is None and crop_pct is not None:
+        images = replace(images, size=max(1, round(images.pixels.shape[1] * crop_pct)))
+    if images.pixels.shape[1] == images.pixels.shape[2] and images.shown == size:
         return images
+    side = (
+        size
+        if images.size is None
+        else size + 2 * round(size * (images.pixels.shape[1] / images.size - 1) / 2)
+    )
     chunks = [
         functional.interpolate(
             torch.tensor(chunk).permute(0, 3, 1, 2).float(),  # may be read-only
-            size=(size, size),
+            size=(side, side),
             mode="bilinear",
             antialias=True,
         )
@@ -90,9 +138,8 @@ def resized(images: Images, size: int) -> Images:
         .to(torch.uint8)
         for chunk in images.chunks(256)
     ]
-    return replace(
-        images, rows=None, pixels=np.ascontiguousarray(torch.cat(chunks).permute(0, 2, 3, 1).numpy())
-    )
+    pixels = np.ascontiguousarray(torch.cat(chunks).permute(0, 2, 3, 1).numpy())
+    return replace(images, rows=None, pixels=pixels, size=None if images.size is None else size)
 
 
 def _statistics(backbone: Backbone, train: Images) -> Normalise:
@@ -125,7 +172,7 @@ def settle(fixed: Fixed, material: Material, threads: int = 1) -> Fixed:
         threads: Torch threads of one trial: what pays on one core need not pay on eight.
     """
     device = pick_device(fixed.device)
-    side = material.train.pixels.shape[1]
+    side = material.size
     images = min(fixed.batch_size, len(material.train))
 
     def network() -> torch.nn.Module:

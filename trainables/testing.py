@@ -13,7 +13,7 @@ from trainables.config import Fixed, TrialConfig
 from trainables.data.batches import Split
 from trainables.data.dataset import Images
 from trainables.evaluation import predict, score_logits
-from trainables.material import Material, resized
+from trainables.material import Material, fitted
 from trainables.precision import Precision, pick_device
 
 
@@ -40,7 +40,7 @@ def accuracy_on(
     model = network(config, material)
     model.load_state_dict(dict(weights))
     model.to(device)
-    split = Split(resized(images, int(material.train.pixels.shape[1])), device)
+    split = Split(fitted(images, material.size, fixed.crop_pct), device)
     with torch.inference_mode():
         logits = predict(model, split, material.normalise, Precision(config.numerics.precision, device))
     return score_logits(logits, split.labels)["accuracy"]

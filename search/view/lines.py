@@ -16,8 +16,8 @@ from search.view import words
 from search.view.progress import CONFIRM, Entry, Progress, never_raises
 from trainables.protocol import EpochRecord
 
-WEIGHTS_STEPS = 10
-"""The making of weights is told at most so often."""
+STEPS = 10
+"""How far a phase has come is told at most so often."""
 
 
 class LineView:
@@ -30,7 +30,7 @@ class LineView:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream if stream is not None else sys.stdout
         self._progress = Progress()
-        self._weights_step = 0
+        self._step = 0
 
     def __enter__(self) -> LineView:
         return self
@@ -44,17 +44,17 @@ class LineView:
     def on_phase(self, text: str) -> None:
         """What the driver is busy with."""
         self._progress.on_phase(text, time.monotonic())
-        self._weights_step = 0
+        self._step = 0
         if text:
             self._write(text)
 
     @never_raises
     def on_progress(self, done: int, total: int) -> None:
         """A line at most every tenth."""
-        step = WEIGHTS_STEPS * done // total
-        if step > self._weights_step:
-            self._write(f"making weights: {100 * done // total} %")
-        self._weights_step = step
+        step = STEPS * done // total
+        if step > self._step:
+            self._write(f"{self._progress.busy}: {100 * done // total} %")
+        self._step = step
 
     @never_raises
     def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int) -> None:
@@ -96,6 +96,11 @@ class LineView:
             f"search over: {words.states(self._progress.counts())}; "
             f"{words.count(trainings, 'training')} with new seeds confirm its finalists and the baseline"
         )
+
+    @never_raises
+    def on_note(self, text: str) -> None:
+        """What is good to know."""
+        self._write(text)
 
     @never_raises
     def on_trouble(self, text: str) -> None:

@@ -71,7 +71,7 @@ class LiveView:
         self._tell(self._progress.on_phase, text, time.monotonic())
 
     def on_progress(self, done: int, total: int) -> None:
-        """How far the making of built-in weights has come."""
+        """How far the phase has come."""
         self._tell(self._progress.on_progress, done, total, time.monotonic())
 
     def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int) -> None:
@@ -93,6 +93,10 @@ class LiveView:
     def on_finalists(self, trainings: int) -> None:
         """The search is over."""
         self._tell(self._progress.on_finalists, trainings, time.monotonic())
+
+    def on_note(self, text: str) -> None:
+        """Printed above the panel."""
+        self._tell(self._print, text, "")
 
     def on_trouble(self, text: str) -> None:
         """Printed above the panel."""

@@ -56,8 +56,8 @@ def _title(progress: Progress) -> Text:
 
 def _busy(progress: Progress) -> Text:
     text = progress.busy
-    if progress.weights is not None:
-        done, total = progress.weights
+    if progress.share is not None:
+        done, total = progress.share
         text += f": {100 * done // total} %"
     return _line(f"{text} …", "italic")
 

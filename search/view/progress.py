@@ -93,7 +93,7 @@ class Progress:
         self.spec: StudySpec | None = None
         self.workers = 0
         self.busy = ""
-        self.weights: tuple[int, int] | None = None
+        self.share: tuple[int, int] | None = None
         self.phase = SEARCH
         self.started: float | None = None
         self._trials_from = 0.0
@@ -106,12 +106,12 @@ class Progress:
     def on_phase(self, text: str, now: float) -> None:
         """What the driver is busy with; empty when trials run."""
         self._begin(now)
-        self.busy, self.weights = text, None
+        self.busy, self.share = text, None
 
     def on_progress(self, done: int, total: int, now: float) -> None:
-        """How far the making of built-in weights has come."""
+        """How far the phase has come."""
         self._begin(now)
-        self.weights = (done, total) if 0 <= done < total else None
+        self.share = (done, total) if 0 <= done < total else None
 
     def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int, now: float) -> None:
         """The study begins, or goes on with what the ledger has."""

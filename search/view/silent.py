@@ -35,6 +35,9 @@ class Silent:
     def on_finalists(self, trainings: int) -> None:
         """Nothing."""
 
+    def on_note(self, text: str) -> None:
+        """Nothing."""
+
     def on_trouble(self, text: str) -> None:
         """Nothing."""
 

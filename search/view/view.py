@@ -19,7 +19,7 @@ class View(Protocol):
         """What the driver is busy with; empty when trials run."""
 
     def on_progress(self, done: int, total: int) -> None:
-        """How far the making of built-in weights has come."""
+        """How far the phase has come: images decoded, or weights made."""
 
     def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int) -> None:
         """The study begins, or goes on with the trials that it has."""
@@ -35,6 +35,9 @@ class View(Protocol):
 
     def on_finalists(self, trainings: int) -> None:
         """The search is over; its confirmation is so many trainings."""
+
+    def on_note(self, text: str) -> None:
+        """Something that the user should know, as it should be."""
 
     def on_trouble(self, text: str) -> None:
         """Something went wrong that does not stop the study."""

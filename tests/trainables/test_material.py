@@ -11,7 +11,7 @@ from spaces import InputError
 from tests.conftest import QUIET_CPU, quadrants, small_dataset
 from trainables.config import Fixed
 from trainables.data import Dataset, Images
-from trainables.material import Material, input_size, prepare, resized, settle
+from trainables.material import Material, fitted, input_size, prepare, settle
 from trainables.models.backbone import find_backbone
 
 sides = st.integers(8, 70)
@@ -47,7 +47,7 @@ def photographs(height: int, width: int, channels: int, seed: int = 0) -> Images
 @given(height=sides, width=sides, size=sides, channels=st.sampled_from([1, 3]))
 def test_resized_images_are_what_pillow_makes_of_them(height, width, size, channels):
     images = photographs(height, width, channels)
-    mine = resized(images, size)
+    mine = fitted(images, size)
     assert mine.pixels.shape == (3, size, size, channels)
     assert mine.pixels.dtype == np.uint8
     assert mine.pixels.flags.c_contiguous
@@ -68,13 +68,13 @@ def test_resized_images_are_what_pillow_makes_of_them(height, width, size, chann
 
 def test_images_of_the_right_size_are_left_alone():
     images = quadrants(4, 1, 0)
-    assert resized(images, 32) is images
+    assert fitted(images, 32) is images
 
 
 def test_shared_read_only_images_can_be_resized():
     images = quadrants(4, 3, 0)
     images.pixels.flags.writeable = False
-    assert resized(images, 16).pixels.shape == (4, 16, 16, 3)
+    assert fitted(images, 16).pixels.shape == (4, 16, 16, 3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainables.augmentation.geometry import Geometry
 from trainables.augmentation.operations import Operation, operations
 from trainables.augmentation.policy import Changes, check_strength
-from trainables.data.dataset import Invariances
+from trainables.data.invariances import Invariances
 from trainables.parts import Part
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trainables.augmentation.colour import recolour
 from trainables.augmentation.geometry import warp
-from trainables.data.dataset import Invariances
+from trainables.data.invariances import Invariances
 
 Apply = Callable[[Tensor, Tensor], Tensor]
 """(images [n, C, H, W] in [0, 1], magnitudes [n]) → images."""

@@ -8,7 +8,7 @@ from typing import Annotated, Protocol, TypeAlias
 from pydantic import Field
 from torch import Tensor
 
-from trainables.data.dataset import Invariances
+from trainables.data.invariances import Invariances
 
 Changes: TypeAlias = Callable[[Tensor], Tensor]
 """Images [B, C, H, W] in [0, 1] → the same shape and range, each with a draw of its own; the input stays."""

@@ -11,7 +11,7 @@ from trainables.augmentation.blemishes import Blur, Erasing, Noise
 from trainables.augmentation.colour import Colour
 from trainables.augmentation.geometry import Geometry
 from trainables.augmentation.policy import Chance, Changes, check_strength
-from trainables.data.dataset import Invariances
+from trainables.data.invariances import Invariances
 from trainables.parts import Part
 
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -4,43 +4,83 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.data.dataset import Images
 
 
 class Split:
-    """One split on the trial's device, as uint8 in channels-last memory.
+    """One split as a trial reads it: uint8, on the trial's device where that has room for it.
 
     Args:
-        images: The split; its arrays may be read-only and shared, they are never written to.
+        images: The split; its arrays may be read-only, shared, or mapped from a file that is larger than
+            memory. They are never written to.
         device: Where batches are made.
     """
 
     def __init__(self, images: Images, device: torch.device) -> None:
-        with warnings.catch_warnings():  # torch warns that shared memory is read-only; we only read it
-            warnings.filterwarnings("ignore", message=".*not writable.*")
-            pixels = torch.from_numpy(images.pixels)
-            labels = torch.from_numpy(images.labels)
-            rows = None if images.rows is None else torch.from_numpy(images.rows)
-        self._rows = None if rows is None else rows.to(device)
-        self.pixels = pixels.permute(0, 3, 1, 2).to(device)
-        self.labels = labels.to(device)
+        rows = None if images.rows is None else _tensor(images.rows)
+        pixels = _tensor(images.pixels)  # [M, H, W, C]
+        if device.type != "cpu" and _fits(images, device):
+            pixels, rows = (pixels if rows is None else pixels[rows]).to(device), None
+        self._device = device
+        self._pictures = pixels
+        self._rows = rows
+        self._size = images.shown
+        self._margin = int(pixels.shape[1]) - self._size
+        self.labels = _tensor(images.labels).to(device)
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def pixels(self) -> Tensor:
+        """What of its pictures evaluation sees, [M, C, H, W], in channels-last memory."""
+        edge = slice(self._margin // 2, self._margin // 2 + self._size)
+        return self._pictures[:, edge, edge].permute(0, 3, 1, 2)
+
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [B, C, H, W], float32 in [0, 1], and labels [B], of the rows in `index`."""
-        rows = index if self._rows is None else self._rows[index]
-        return self.pixels[rows].float().div_(255.0), self.labels[index]
+        """Images [B, C, H, W], float32 in [0, 1], and labels [B], of the rows in `index`; cut from the middle."""
+        return self._as_floats(self.pixels[self._rows_of(index)]), self.labels[index]
+
+    def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for training: each image cut from anywhere in its picture, by torch's random numbers."""
+        if not self._margin:
+            return self.take(index)
+        corners = torch.randint(self._margin + 1, (len(index), 2)).tolist()
+        rows = self._rows_of(index).tolist()
+        size, pictures = self._size, self._pictures
+        cut = [pictures[row, y : y + size, x : x + size] for row, (y, x) in zip(rows, corners, strict=True)]
+        return self._as_floats(torch.stack(cut).permute(0, 3, 1, 2)), self.labels[index]
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All images once, in batches of at most `size`."""
         for rows in torch.arange(len(self), device=self.labels.device).split(size):
             yield self.take(rows)
+
+    def _rows_of(self, index: Tensor) -> Tensor:
+        index = index.to(self._pictures.device)
+        return index if self._rows is None else self._rows[index]
+
+    def _as_floats(self, pixels: Tensor) -> Tensor:
+        return pixels.to(self._device, non_blocking=True).float().div_(255.0)
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    with warnings.catch_warnings():  # torch warns that shared memory is read-only; we only read it
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(array)
+
+
+def _fits(images: Images, device: torch.device) -> bool:
+    """Whether the pictures may lie on the device: in a quarter of what is free there, the rest is the network's."""
+    size = len(images) * int(np.prod(images.pixels.shape[1:]))
+    return device.type != "cuda" or size <= torch.cuda.mem_get_info(device)[0] / 4
 
 
 def epoch_order(images: int, batch: int, repeats: int, seed: int) -> list[Tensor]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainables.data.invariances import Invariances
 
 
 @dataclass(frozen=True)
@@ -17,14 +21,24 @@ class Images:
         pixels: [M, H, W, C], uint8. Never written to: trials of a node share it.
         labels: [N], int64, in [0, classes).
         rows: Which of the pictures are the split's, [N]; none for all of them in their order, M = N.
+        size: Side of the square of a picture that a network sees, pixels: training cuts it from anywhere,
+            evaluation from the middle. None for the whole picture.
+        clusters: Number of what must stay on one side of any split, [N]; none where each image is alone.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     rows: NDArray[np.int64] | None = None
+    size: int | None = None
+    clusters: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def shown(self) -> int:
+        """Side of what a network sees, pixels."""
+        return self.size or int(self.pixels.shape[1])
 
     def chunks(self, size: int) -> Iterator[NDArray[np.uint8]]:
         """The split's pictures in order, at most `size` at once."""
@@ -45,23 +59,15 @@ class Images:
         return tuple((mean / 255).tolist()), tuple(np.maximum(deviation / 255, 1e-3).tolist())
 
 
-@dataclass(frozen=True)
-class Invariances:
-    """Which changes of an image keep its label true: a mirrored 3 is no 3, a mirrored cat is a cat.
+class Origin(Protocol):
+    """What is known of where a data set's images come from."""
 
-    Args:
-        horizontal_flip: Left and right may be exchanged.
-        vertical_flip: Top and bottom may be exchanged.
-        rotation: Largest rotation that leaves the label true, degrees either way.
-        colour: Brightness, contrast and hue may change.
-        crop: Part of the image may be missing at its edges.
-    """
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same images with the same labels in the same splits."""
 
-    horizontal_flip: bool = True
-    vertical_flip: bool = False
-    rotation: float = 30.0
-    colour: bool = True
-    crop: bool = True
+    def table(self) -> str:
+        """Which image is in which split, as CSV for people."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ class Dataset:
         test: Opened once, after selection. No trial ever gets it.
         invariances: What augmentation may do.
         repeats: How often an epoch should pass over the training images, 1 for all but tiny sets.
+        remarks: What the user should be told about how it was made, a sentence each.
+        origin: Where its images come from, of a data set that was read from a source.
     """
 
     name: str
@@ -85,3 +93,19 @@ class Dataset:
     test: Images
     invariances: Invariances = field(default_factory=Invariances)
     repeats: int = 1
+    remarks: tuple[str, ...] = ()
+    origin: Origin | None = None
+
+    def fingerprint(self) -> str:
+        """The same for the same images with the same labels in the same splits, 24 hexadecimal digits."""
+        if self.origin is not None:
+            return self.origin.fingerprint
+        state = hashlib.blake2b(digest_size=12)
+        for name in self.classes:
+            state.update(f"{name}\0".encode("utf-8", "surrogatepass"))
+        for split in (self.train, self.val, self.test):
+            state.update(str((len(split), split.pixels.shape[1:])).encode())
+            state.update(split.labels.tobytes())
+            for chunk in split.chunks(256):
+                state.update(chunk.tobytes())
+        return state.hexdigest()

@@ -7,7 +7,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from trainables.data.dataset import Dataset, Images, Invariances
+from trainables.data.dataset import Dataset, Images
+from trainables.data.invariances import Invariances
 
 SHOTS = 10
 VALIDATION = 500

@@ -26,7 +26,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 (the field's own name for it)
 
 from spaces import InputError
-from trainables.data.dataset import Dataset, Images, Invariances
+from trainables.data.dataset import Dataset, Images
+from trainables.data.invariances import Invariances
 from trainables.seeds import derive_seed
 
 CLASSES = tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase)

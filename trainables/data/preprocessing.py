@@ -5,22 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import PIL
 from PIL import Image
 
 from spaces import InputError
-
-Fit = Literal["crop", "squash", "pad"]
-Interpolation = Literal["bilinear", "bicubic", "lanczos", "box", "nearest"]
+from trainables.data.choices import CROP_PCT, Fit, Interpolation
 
 VERSION = 1
 """Of the decoder: raised when it gives other pixels for the same file."""
-
-CROP_PCT = 0.875
-"""Share of a picture's side that a network sees, where its model does not say: that of ImageNet's
-customary evaluation, 224 of 256 pixels (Krizhevsky et al., NeurIPS 2012)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,9 @@ class Preprocessing:
         interpolation: Between pixels, antialiased.
         window: The values that become black and white, in the file's own numbers; none for all that the
             file's number format can hold. For 16-bit pictures that use a part of their range.
+
+    Raises:
+        InputError: A share or a window that is none.
     """
 
     size: int

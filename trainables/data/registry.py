@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from spaces import InputError, locate
-from spaces.errors import did_you_mean
 from trainables.data.dataset import Dataset
-
-BUILT_IN = {"digits": "trainables.data.digits:digits", "glyphs": "trainables.data.glyphs:glyphs"}
-"""Name → where the function lives that makes the data set from the seed of its split."""
-
-
-def find_dataset(name: str) -> str:
-    """Where the function lives that makes the data set called `name`; nothing is imported.
-
-    Raises:
-        InputError: It is neither a built-in nor of the form ``package.module:function``.
-    """
-    place = BUILT_IN.get(name, name)
-    if ":" not in place:
-        raise InputError(
-            f"data must be one of {', '.join(BUILT_IN)} or a 'package.module:function', "
-            f"but got {name!r}{did_you_mean(name, BUILT_IN)}"
-        )
-    return place
+from trainables.data.naming import BUILT_IN, absolute, unknown
+from trainables.data.reading import Reading, read_dataset
+from trainables.data.sources.find import find_source
 
 
-def load_dataset(name: str, seed: int = 0) -> Dataset:
+def load_dataset(name: str, seed: int = 0, reading: Reading | None = None) -> Dataset:
     """The data set called `name`, split by `seed`.
 
     Args:
-        name: A built-in, or ``package.module:function`` of one's own with the signature
-            ``(seed: int) -> Dataset``.
+        name: What `trainables.data.sources.find.find_source` knows, a built-in, or ``package.module:function``
+            of one's own with the signature ``(seed: int) -> Dataset``.
         seed: Of the split into train, val and test.
+        reading: How pictures of a source are prepared and split.
 
     Raises:
-        InputError: There is no such data set; the built-ins are named.
+        InputError: There is no such data set, or nothing that can be learnt from.
     """
-    make = locate(find_dataset(name))
+    if name not in BUILT_IN:
+        source = find_source(name)
+        if source is not None:
+            return read_dataset(absolute(name), source, reading or Reading(), seed)
+    place = BUILT_IN.get(name, name)
+    if ":" not in place:
+        raise InputError(unknown(name))
+    make = locate(place)
     if not callable(make):
         raise InputError(
-            f"data {name!r} must be a function (seed) -> Dataset, but is a {type(make).__name__}"
+            f"data {name!r} must be a Source or a function (seed) -> Dataset, but is a {type(make).__name__}"
         )
     try:
         dataset = make(seed)

@@ -23,6 +23,8 @@ NAME = "glyphs"
 ARCHITECTURE = "test_resnet"
 MEAN, STD = 0.2486, 0.2869
 """Of the rendered pixels, in [0, 1]."""
+SIZE = 32
+"""Side of the images that it is trained on, pixels."""
 
 PER_FONT = 20
 EPOCHS = 4

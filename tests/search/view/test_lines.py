@@ -28,7 +28,7 @@ def test_one_line_an_event() -> None:
         view.on_trouble("MLflow is away")
     lines = out.getvalue().splitlines()
     assert lines[0] == "preparing data and weights"
-    assert lines[1:11] == [f"making weights: {tenth}0 %" for tenth in range(1, 11)]
+    assert lines[1:11] == [f"preparing data and weights: {tenth}0 %" for tenth in range(1, 11)]
     assert lines[11] == (
         "study digits begins: data digits, model glyphs, space finetune, 10 trials of at most 27 epochs, "
         "2 workers"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spaces import InputError
-from trainables.data.dataset import Invariances
+from trainables.data.invariances import Invariances
 from trainables.data.listing import Sample
 from trainables.data.sources.source import Source
 

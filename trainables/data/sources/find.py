@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from spaces import InputError, locate
-from spaces.errors import did_you_mean, shown
+from trainables.data.naming import OWN, SOURCES, TABLES, is_path
 from trainables.data.sources.source import Source
-
-BUILT_IN = {"shapes": "trainables.data.sources.shapes:Shapes"}
-"""Name → the class; text after a colon goes to it (``shapes:50000``)."""
-
-TABLES = (".csv", ".tsv", ".parquet")
-
-
-def is_path(name: str) -> bool:
-    """Whether `name` is a file or folder that is there."""
-    try:
-        return Path(name).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):  # too long, with a zero byte in it, or of no known user
-        return False
 
 
 def find_source(name: str) -> Source | None:
@@ -35,8 +21,8 @@ def find_source(name: str) -> Source | None:
         InputError: It is of a source's form, but there is no such source.
     """
     word, _, rest = name.partition(":")
-    if word in BUILT_IN:
-        return _made(BUILT_IN[word], rest)
+    if word in SOURCES:
+        return _made(SOURCES[word], rest)
     if word == "torchvision":
         from trainables.data.sources.vision import Vision
 
@@ -47,7 +33,7 @@ def find_source(name: str) -> Source | None:
         return Hub(rest)
     if is_path(name):
         return _at(Path(name).expanduser())
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*(:.*)?", name, flags=re.DOTALL):
+    if OWN.fullmatch(name):
         module, attribute, *argument = name.split(":", 2)
         return _made(f"{module}:{attribute}", argument[0] if argument else "", maybe=not argument)
     return None
@@ -98,19 +84,3 @@ def _made(place: str, argument: str, maybe: bool = False) -> Source | None:
     except Exception as error:  # the class is the user's
         raise InputError(f"data {place!r} cannot be made: {type(error).__name__}: {error}") from error
     return made
-
-
-def absolute(name: str) -> str:
-    """A path that is there, from the root, so that a study goes on from any folder; other names as they are."""
-    return os.path.abspath(Path(name).expanduser()) if is_path(name) else name
-
-
-def unknown(name: str, functions: tuple[str, ...]) -> str:
-    """The sentence for a name that stands for nothing."""
-    names = (*functions, *BUILT_IN)
-    hub = f", or hf:{name} for the hub's" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
-    return (
-        f"data must be a folder of class folders, a .csv, .tsv, .parquet or .npz file, torchvision:NAME, hf:ID, "
-        f"one of {', '.join(names)}, or a 'package.module:Class' of your own, but there is no {shown(name)}"
-        f"{hub or did_you_mean(name, names)}"
-    )

@@ -41,7 +41,11 @@ class Folder(Files):
             self._split_of = {}  # ordinary class folders, though one of them may be called "test"
 
     def samples(self) -> Iterator[Sample]:
-        """A sample a file, sorted by path."""
+        """A sample a file, sorted by path.
+
+        Raises:
+            InputError: There is no image in any folder of a class.
+        """
         found = False
         for top in sorted(self._split_of) or [""]:
             base = self.root / top

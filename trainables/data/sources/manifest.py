@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
-
-import pandas as pd
 
 from spaces import InputError
 from spaces.errors import shown
@@ -39,54 +38,74 @@ class Manifest(Files):
         self._table = Path(path).expanduser()
         self.root = self._table.parent
         table = self._read()
-        found = {column: self._column(table, column) for column in COLUMNS}
+        by_name = {name.strip().lower(): name for name in table}
+        found = {
+            column: next((by_name[name] for name in names if name in by_name), None)
+            for column, names in COLUMNS.items()
+        }
         for column in ("path", "label"):
             if found[column] is None:
                 raise InputError(
-                    f"{self._table.name} must have a column {column!r}, but it has {', '.join(map(str, table.columns))}"
+                    f"{self._table.name} must have a column {column!r}, but it has {', '.join(table)}"
                 )
-        self._rows = pd.DataFrame(
-            {column: table[name] if name is not None else "" for column, name in found.items()}
-        )
-        self._rows.index = table.index
+        length = len(next(iter(table.values())))
+        self._columns = [table[name] if name is not None else [""] * length for name in found.values()]
 
     def samples(self) -> Iterator[Sample]:
-        """A sample a row, in the table's order."""
-        for number, row in enumerate(self._rows.itertuples(index=False), start=2):  # line 1 has the names
-            path, label, split, group = (str(value).strip() for value in row)
+        """A sample a row, in the table's order.
+
+        Raises:
+            InputError: A row without path or label, or with another split than there are.
+        """
+        for number, row in enumerate(zip(*self._columns, strict=True), start=2):  # line 1 has the names
+            path, label, split, group = (value.strip() for value in row)
+            where = f"{self._table.name}, row {number}"
             if not path or not label:
-                missing = "path" if not path else "label"
-                raise InputError(
-                    f"{self._table.name}, row {number}: each row must have a {missing}, but it is empty"
-                )
+                raise InputError(f"{where}: each row must have a path and a label, but one of them is empty")
             named = split_called(split) if split else None
             if split and named is None:
-                raise InputError(
-                    f"{self._table.name}, row {number}: a split must be train, val or test, but got {shown(split)}"
-                )
+                raise InputError(f"{where}: a split must be train, val or test, but got {shown(split)}")
             yield Sample(path, label, named, group or None)
 
-    def _read(self) -> pd.DataFrame:
-        kind = self._table.suffix.lower()
+    def _read(self) -> dict[str, list[str]]:
+        """Column → values as text."""
         try:
-            if kind == ".parquet":
-                table = pd.read_parquet(self._table)
-                return table.map(_as_text)
-            separator = "\t" if kind == ".tsv" else None
-            return pd.read_csv(
-                self._table, dtype=str, keep_default_na=False, sep=separator or ",", encoding="utf-8-sig"
-            )
+            if self._table.suffix.lower() == ".parquet":
+                return _read_parquet(self._table)
+            return _read_csv(self._table)
+        except InputError:
+            raise
         except OSError as error:
             raise InputError(
                 f"data {os.fspath(self._table)!r} cannot be read: {error.strerror or error}"
             ) from None
         except Exception as error:  # of what is no table, the readers raise many kinds
             said = " ".join(str(error).split())
-            raise InputError(f"{self._table.name} must be a {kind} table, but: {said}") from None
+            raise InputError(f"{self._table.name} must be a table of its kind, but: {said}") from None
 
-    def _column(self, table: pd.DataFrame, column: str) -> str | None:
-        by_name = {str(name).strip().lower(): str(name) for name in table.columns}
-        return next((by_name[name] for name in COLUMNS[column] if name in by_name), None)
+
+def _read_csv(path: Path) -> dict[str, list[str]]:
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        header = next(reader, [])
+        columns: list[list[str]] = [[] for _ in header]
+        for row in reader:
+            if not row:
+                continue  # an empty line
+            if len(row) != len(header):
+                raise InputError(
+                    f"{path.name}, line {reader.line_num}: each row must have {len(header)} values, but has {len(row)}"
+                )
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+    return dict(zip(header, columns, strict=True))
+
+
+def _read_parquet(path: Path) -> dict[str, list[str]]:
+    from pyarrow import parquet
+
+    table = parquet.read_table(path)
+    return {name: [_as_text(value) for value in table[name].to_pylist()] for name in table.column_names}
 
 
 def _as_text(value: object) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from spaces import InputError
-from trainables.data.dataset import Invariances
+from trainables.data.invariances import Invariances
 from trainables.data.listing import Sample
 from trainables.data.sources.source import Source
 from trainables.seeds import derive_seed

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trainables.data.dataset import Invariances
 from trainables.data.decoding import Raw
+from trainables.data.invariances import Invariances
 from trainables.data.listing import Sample
 
 

@@ -33,7 +33,10 @@ from trainables.data.store.layout import (
     VERSION,
     Layout,
     contents_key,
+    counts_of,
+    parts_of,
     picture_bytes,
+    rows_of,
 )
 from trainables.data.store.older import Older
 
@@ -59,11 +62,10 @@ def build(
         InputError: The disk has no room for it, or nothing can be written there.
     """
     with _working_folder(layout, needs=len(listing) * picture_bytes(preprocessing)) as folder:
-        rows = _places(listing)
         files = _allocate(folder, listing, picture_bytes(preprocessing))
         try:
             facts = _decode_all(
-                source, listing, preprocessing, Older.of(layout, preprocessing), files, rows, progress
+                source, listing, preprocessing, Older.of(layout, preprocessing), files, progress
             )
             for file in files.values():
                 os.fsync(file)
@@ -114,24 +116,13 @@ def megabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
 
 
-def _places(listing: Listing) -> np.ndarray:
-    """Each image's row in its part's file, [N]."""
-    rows = np.empty(len(listing), np.int64)
-    for split in range(-1, len(PARTS) - 1):
-        chosen = listing.splits == split
-        rows[chosen] = np.arange(int(chosen.sum()))
-    return rows
-
-
-def _allocate(folder: Path, listing: Listing, size: int) -> dict[int, int]:
-    """Split's number → an open file with room for all its pictures: a full disk shows now, not as a crash later."""
-    files: dict[int, int] = {}
-    for split in np.unique(listing.splits).tolist():
-        file = os.open(folder / f"{PARTS[split]}.u8", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        files[split] = file
-        room = int((listing.splits == split).sum()) * size
+def _allocate(folder: Path, listing: Listing, size: int) -> dict[str, int]:
+    """File's name → it, open, with room for all its pictures: a full disk shows now, not as a crash later."""
+    files: dict[str, int] = {}
+    for part, images in counts_of(listing.splits).items():
+        files[part] = os.open(folder / f"{part}.u8", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         try:
-            _reserve(file, room)
+            _reserve(files[part], images * size)
         except OSError:
             for opened in files.values():
                 os.close(opened)
@@ -155,12 +146,12 @@ def _decode_all(
     listing: Listing,
     preprocessing: Preprocessing,
     older: Older,
-    files: dict[int, int],
-    rows: np.ndarray,
+    files: dict[str, int],
     progress: Progress | None,
 ) -> Facts:
     """Read, decode and write every image; memory holds a few chunks at a time."""
     size = picture_bytes(preprocessing)
+    parts, rows = parts_of(listing.splits), rows_of(listing.splits)
 
     def one(number: int) -> Row:
         try:
@@ -170,7 +161,7 @@ def _decode_all(
         known = older.find(digest_of(raw)) if older else None
         pixels, row = known if known is not None else decode(raw, preprocessing)
         if pixels is not None:
-            _write(files[int(listing.splits[number])], pixels, int(rows[number]) * size)
+            _write(files[PARTS[parts[number]]], pixels, int(rows[number]) * size)
         return row
 
     return Facts.gather(in_parallel(one, len(listing), progress), preprocessing.channels)
@@ -196,15 +187,12 @@ def _write(file: int, pixels: np.ndarray, offset: int) -> None:
 
 
 def _write_index(folder: Path, listing: Listing, preprocessing: Preprocessing, contents: str) -> None:
-    counts = {
-        PARTS[split]: int((listing.splits == split).sum()) for split in np.unique(listing.splits).tolist()
-    }
     index = {
         "version": VERSION,
         "contents": contents,
         "preprocessing": asdict(preprocessing),
         "side": preprocessing.side,
-        "images": counts,
+        "images": counts_of(listing.splits),
     }
     np.save(folder / "splits.npy", listing.splits, allow_pickle=False)
     (folder / "store.json").write_text(json.dumps(index, indent=1), "utf-8")

@@ -8,7 +8,9 @@
         <contents>/         a whole store, never changed
             store.json      written last
             facts.npz
-            train.u8 …      pictures, one after the other, a file a split that the source names
+            splits.npy      each image's split as the source names it, which says where its picture is
+                pool.u8         pictures, one after the other, of what trains or is split by the project
+            val.u8 test.u8  of what the source has put there
         building-…/         one that is being built, or was when something was killed
 
 """
@@ -22,6 +24,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trainables.data.cache import cache_folder
 from trainables.data.listing import SPLITS, Listing
 from trainables.data.preprocessing import Preprocessing
@@ -29,8 +34,8 @@ from trainables.data.preprocessing import Preprocessing
 VERSION = 1
 """Of the layout."""
 
-PARTS = (*SPLITS, "unassigned")
-"""Files of pictures, in the order of the numbers in `Listing.splits`; the last is that of -1."""
+PARTS = ("pool", *SPLITS[1:])
+"""Files of pictures. What the source names as test lies apart, where no trial's process opens it."""
 
 BUILDING = "building-"
 
@@ -82,9 +87,25 @@ class Layout:
         return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
 
 
-def part_of(split: int) -> str:
-    """The file of a split's number."""
-    return PARTS[split]
+def parts_of(splits: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Each image's file as an index into `PARTS`, from its split as the source names it, [N]."""
+    return np.maximum(splits, 0).astype(np.int64)
+
+
+def rows_of(splits: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Each image's row in its file, [N]."""
+    parts = parts_of(splits)
+    rows = np.empty(len(parts), np.int64)
+    for part in range(len(PARTS)):
+        chosen = parts == part
+        rows[chosen] = np.arange(int(chosen.sum()))
+    return rows
+
+
+def counts_of(splits: NDArray[np.int8]) -> dict[str, int]:
+    """File → pictures in it, of the files that there are."""
+    counts = np.bincount(parts_of(splits), minlength=len(PARTS)).tolist()
+    return {name: count for name, count in zip(PARTS, counts, strict=True) if count}
 
 
 def picture_bytes(preprocessing: Preprocessing) -> int:

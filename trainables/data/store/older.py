@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trainables.data.decoding import Row
 from trainables.data.facts import Facts
 from trainables.data.preprocessing import Preprocessing
-from trainables.data.store.layout import MISSING, PARTS, Layout, picture_bytes, read_json
+from trainables.data.store.layout import MISSING, PARTS, Layout, parts_of, picture_bytes, read_json, rows_of
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,8 @@ class Older:
             if path.stat().st_size != images * size:
                 raise ValueError(f"{path} has another length than its index says")
             files[part] = np.memmap(path, np.uint8, "r", shape=(images, side, side, preprocessing.channels))
-        rows: dict[str, tuple[int, str, int]] = {}
-        position = dict.fromkeys(PARTS, 0)
-        for image, (split, digest) in enumerate(zip(splits.tolist(), facts.digest.tolist(), strict=True)):
-            rows[digest] = (image, PARTS[split], position[PARTS[split]])
-            position[PARTS[split]] += 1
+        places = zip(facts.digest.tolist(), parts_of(splits).tolist(), rows_of(splits).tolist(), strict=True)
+        rows = {found: (image, PARTS[part], row) for image, (found, part, row) in enumerate(places)}
         rows.pop(MISSING, None)
         return cls(facts, rows, files)
 

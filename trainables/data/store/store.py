@@ -21,7 +21,17 @@ from trainables.data.parallel import Progress
 from trainables.data.preprocessing import Preprocessing
 from trainables.data.sources.source import Source
 from trainables.data.store.build import build, digests_of, megabytes
-from trainables.data.store.layout import PARTS, Layout, contents_key, digest, picture_bytes, read_json
+from trainables.data.store.layout import (
+    PARTS,
+    Layout,
+    contents_key,
+    counts_of,
+    digest,
+    parts_of,
+    picture_bytes,
+    read_json,
+    rows_of,
+)
 from trainables.data.store.pictures import Pictures, Place
 
 
@@ -46,28 +56,40 @@ class Store:
     layout: Layout = field(repr=False)
 
     @cached_property
-    def rows(self) -> NDArray[np.int64]:
-        """Each image's row in the file of its part, [N]."""
-        rows = np.empty(len(self.listing), np.int64)
-        for split in np.unique(self.listing.splits).tolist():
-            chosen = self.listing.splits == split
-            rows[chosen] = np.arange(int(chosen.sum()))
-        return rows
+    def parts(self) -> NDArray[np.int64]:
+        """Each image's file, as an index into `PARTS`, [N]."""
+        return parts_of(self.listing.splits)
 
     @cached_property
-    def _parts(self) -> dict[int, Pictures]:
-        return {split: self.pictures(split) for split in np.unique(self.listing.splits).tolist()}
+    def rows(self) -> NDArray[np.int64]:
+        """Each image's row in its file, [N]."""
+        return rows_of(self.listing.splits)
 
-    def pictures(self, split: int) -> Pictures:
-        """All pictures of a split as the source names it (-1: of those it leaves to the project), mapped."""
-        images = int((self.listing.splits == split).sum())
-        place = Place(self.name, self.preprocessing, self.contents, PARTS[split], images)
-        return Pictures.at(place, self.layout)
+    @cached_property
+    def files(self) -> dict[str, Pictures]:
+        """File's name → all its pictures, mapped."""
+        return {
+            part: Pictures.at(Place(self.name, self.preprocessing, self.contents, part, images), self.layout)
+            for part, images in counts_of(self.listing.splits).items()
+        }
 
     def picture(self, image: int) -> NDArray[np.uint8]:
         """One image of the listing, [side, side, channels]; of an unreadable one, zeros."""
-        part = self._parts[int(self.listing.splits[image])]
-        found: NDArray[np.uint8] = np.asarray(part[int(self.rows[image])])
+        pictures = self.files[PARTS[self.parts[image]]]
+        found: NDArray[np.uint8] = np.asarray(pictures[int(self.rows[image])])
+        return found
+
+    def remembered(self, name: str, make: Callable[[], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """An array [N] that follows from the images alone, made once and kept beside them."""
+        path = self.layout.whole(self.contents) / f"{name}.npy"
+        try:
+            found: NDArray[np.int64] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            found = make()
+            aside = path.with_suffix(f".{os.getpid()}.tmp")
+            with aside.open("wb") as file:
+                np.save(file, found, allow_pickle=False)
+            os.replace(aside, path)
         return found
 
 

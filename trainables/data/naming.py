@@ -25,7 +25,7 @@ OWN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*(:.*)?", flags=re.DOTALL)
 def is_path(name: str) -> bool:
     """Whether `name` is a file or folder that is there."""
     try:
-        return Path(name).expanduser().exists()
+        return bool(name) and Path(name).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # too long, with a zero byte in it, or of no known user
         return False
 

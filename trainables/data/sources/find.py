@@ -23,11 +23,11 @@ def find_source(name: str) -> Source | None:
     word, _, rest = name.partition(":")
     if word in SOURCES:
         return _made(SOURCES[word], rest)
-    if word == "torchvision":
+    if word == "torchvision" and rest:
         from trainables.data.sources.vision import Vision
 
         return Vision(rest)
-    if word == "hf":
+    if word == "hf" and rest:
         from trainables.data.sources.hub import Hub
 
         return Hub(rest)

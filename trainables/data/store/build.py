@@ -34,6 +34,7 @@ from trainables.data.store.layout import (
     Layout,
     contents_key,
     counts_of,
+    is_whole,
     parts_of,
     picture_bytes,
     rows_of,
@@ -77,9 +78,11 @@ def build(
         _write_index(folder, listing, preprocessing, contents)
         _sync_all(folder)
         whole = layout.whole(contents)
-        if not whole.is_dir():  # else only the times of files had changed
-            os.rename(folder, whole)
-            _sync(layout.folder)
+        if is_whole(whole):
+            return contents  # only the times of files had changed
+        shutil.rmtree(whole, ignore_errors=True)  # somebody has cut it short
+        os.rename(folder, whole)
+        _sync(layout.folder)
     return contents
 
 

@@ -147,3 +147,26 @@ def read_json(path: Path) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a store's files are there in their full length."""
+    index = read_json(folder / "store.json")
+    counts = (index or {}).get("images")
+    if index is None or not isinstance(counts, dict) or not (folder / "facts.npz").is_file():
+        return False
+    size = _picture_bytes(index)
+    return all(_length(folder / f"{part}.u8") == images * size for part, images in counts.items())
+
+
+def _picture_bytes(index: dict[str, object]) -> int:
+    side, settings = index.get("side"), index.get("preprocessing")
+    channels = settings.get("channels") if isinstance(settings, dict) else None
+    return side**2 * channels if isinstance(side, int) and isinstance(channels, int) else -1
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -27,6 +26,7 @@ from trainables.data.store.layout import (
     contents_key,
     counts_of,
     digest,
+    is_whole,
     parts_of,
     picture_bytes,
     read_json,
@@ -130,7 +130,7 @@ def open_store(
                     tell(f"decoding {len(listing):,} images into {megabytes(size)} (once)")
                     found = build(source, listing, preprocessing, layout, progress)
                 _remember(layout, stamp, found)
-    except PermissionError as error:
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise InputError(
             f"the cache must be a folder that can be written, but {layout.folder}: {error.strerror}"
         ) from None
@@ -178,29 +178,6 @@ def _known(layout: Layout, stamp: str | None) -> str | None:
         return None
     contents = (read_json(layout.stamps) or {}).get(stamp)
     return contents if isinstance(contents, str) and is_whole(layout.whole(contents)) else None
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether a store's files are there in their full length."""
-    index = read_json(folder / "store.json")
-    counts = (index or {}).get("images")
-    if index is None or not isinstance(counts, dict) or not (folder / "facts.npz").is_file():
-        return False
-    size = _picture_bytes(index)
-    return all(_length(folder / f"{part}.u8") == images * size for part, images in counts.items())
-
-
-def _picture_bytes(index: dict[str, object]) -> int:
-    side, settings = index.get("side"), index.get("preprocessing")
-    channels = settings.get("channels") if isinstance(settings, dict) else None
-    return side**2 * channels if isinstance(side, int) and isinstance(channels, int) else -1
-
-
-def _length(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
 
 
 def _remember(layout: Layout, stamp: str | None, contents: str) -> None:

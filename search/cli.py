@@ -44,8 +44,14 @@ def _value(help: str, metavar: str = "N") -> Any:
 @app.command()
 def run(
     study: Annotated[
-        str, typer.Argument(help="A built-in study, or a YAML file of your own.", metavar="STUDY")
-    ] = "digits",
+        str | None,
+        typer.Argument(
+            help="A built-in study (digits, images), or a YAML file of your own. Without one: images if there is "
+            "--data, else digits.",
+            metavar="STUDY",
+            show_default=False,
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,7 +64,14 @@ def run(
     name: Annotated[str | None, _value("What to call the study.", "NAME")] = None,
     trials: Annotated[str | None, _value("Trials of the search in all.")] = None,
     time: Annotated[str | None, _value("Begin no new trial after so many seconds.", "SECONDS")] = None,
-    data: Annotated[str | None, _value("Built-in data, or package.module:function.", "NAME")] = None,
+    data: Annotated[
+        str | None,
+        _value(
+            "A folder of class folders, a .csv or .parquet table, an .npz file, hf:ID, torchvision:NAME, a "
+            "built-in, or package.module:attribute.",
+            "DATA",
+        ),
+    ] = None,
     model: Annotated[str | None, _value("The built-in backbone, or an architecture of timm.", "NAME")] = None,
     space: Annotated[
         str | None, _value("A preset, a YAML file, or package.module:attribute.", "NAME")
@@ -84,6 +97,7 @@ def run(
     from search.study import Study
     from search.view.live import make_view
 
+    study = study or ("digits" if overrides.get("data", "digits") == "digits" else "images")
     loaded = Study.load(study, store=_store(store), **overrides)
     try:
         with make_view() as view:

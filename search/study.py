@@ -21,7 +21,7 @@ from search.execution.names import BEST, LAST
 from search.ledger import Ledger, records_of
 from search.recording import Recording
 from search.result import Answer, StudyResult, summarise
-from search.spec import StudySpec, load_spec
+from search.spec import OWN_CORE, StudySpec, load_spec
 from search.store.databases import prepare
 from search.store.layout import Store
 from search.view.silent import Silent
@@ -32,6 +32,7 @@ from trainables.data.naming import find_dataset
 from trainables.seeds import derive_seed
 
 if TYPE_CHECKING:
+    from search.preparation import Prepared
     from trainables.material import Material
 
 SEARCH, CONFIRM = "search", "confirm"
@@ -97,7 +98,7 @@ class Study:
         cluster = LocalCluster(resources, gpus, early=register.refuse_another(self.store, spec, space))
         with cluster:
             prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
-            for remark in prepared.dataset.remarks:
+            for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
             prepare(self.store)
             ledger = register.open_ledger(self.store, spec, space, spec.name)
@@ -239,6 +240,16 @@ class Study:
             epochs=self.spec.epochs,
             parameters=tuple(ledger.space.leaves()),
         )
+
+
+def _advice(spec: StudySpec, prepared: Prepared) -> tuple[str, ...]:
+    """What a first study on pictures is better without."""
+    if spec.model != "glyphs" or prepared.dataset.origin is None or spec.trainable != OWN_CORE:
+        return ()
+    return (
+        "model glyphs has only seen characters, 32 pixels wide; for photographs name a pretrained network "
+        "(--model resnet18 fetches its weights once)",
+    )
 
 
 def _seconds_spent(ledger: Ledger, workers: int) -> float:

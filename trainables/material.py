@@ -100,7 +100,7 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
         repeats=dataset.repeats,
         backbone=backbone,
         weights=load_weights(backbone, fixed.pretrained, progress),
-        normalise=_statistics(backbone, train),
+        normalise=normalise_for(backbone, train),
     )
 
 
@@ -142,7 +142,12 @@ def fitted(images: Images, size: int, crop_pct: float | None = None) -> Images:
     return replace(images, rows=None, pixels=pixels, size=None if images.size is None else size)
 
 
-def _statistics(backbone: Backbone, train: Images) -> Normalise:
+def normalise_for(backbone: Backbone, train: Images) -> Normalise:
+    """The statistics that the model was trained with, where they are known; else those of the images.
+
+    Raises:
+        InputError: Statistics of another number of channels.
+    """
     channels = train.pixels.shape[-1]
     if backbone.mean is None or backbone.std is None:
         mean, std = train.statistics()

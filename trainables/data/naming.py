@@ -49,6 +49,8 @@ def find_dataset(name: str) -> None:
 
 def unknown(name: str) -> str:
     """The sentence for a name that stands for nothing."""
+    if not name:
+        return "data must be named (--data FOLDER, where the folder holds one a class), but no name is given"
     names = (*BUILT_IN, *SOURCES)
     hub = f"; for the hub's, hf:{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     return (

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spaces import InputError
+from trainables.data import duplicates
 from trainables.data.choices import SHARE
 from trainables.data.dataset import Dataset, Images
 from trainables.data.listing import SPLITS, UNASSIGNED
@@ -137,12 +138,12 @@ def read_dataset(name: str, source: Source, reading: Reading, seed: int = 0) -> 
 
 def copies_of(store: Store, tell: Callable[[str], None] = lambda text: None) -> NDArray[np.int64]:
     """Number of each image's near-duplicates, [N], found once a store."""
-    from trainables.data import duplicates
 
     def find() -> NDArray[np.int64]:
         tell("looking for near-duplicates")
         rows = np.flatnonzero(store.facts.readable)
-        return duplicates.near_groups(store.facts.phash, store.picture, rows)
+        sides = np.minimum(store.facts.width, store.facts.height)
+        return duplicates.near_groups(store.facts.phash, store.picture, rows, sides=sides)
 
     return store.remembered(f"copies-{duplicates.VERSION}", find)
 

@@ -124,7 +124,7 @@ def test_what_typer_itself_refuses(refused, command):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["digit"], "a study must be one of digits or a .yaml file, but got 'digit'; did you mean 'digits'?"),
+        (["digit"], "a study must be one of digits, images or a .yaml file, but got 'digit'; did you mean 'digits'?"),
         (["no.yaml"], "'no.yaml' must be a readable YAML file, but: No such file or directory"),
         (["--set", "dropout"], "--set must have the form key=value, but got 'dropout'"),
         (["--set", "=1"], "--set must have the form key=value, but got '=1'"),

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from spaces import InputError
 from tests.conftest import quadrants, small_dataset
-from trainables.data import BUILT_IN, Dataset, load_dataset
+from trainables.data import BUILT_IN, Dataset, Images, load_dataset
 from trainables.data.batches import Split, epoch_order
 from trainables.data.digits import _enlarge
 
@@ -162,3 +162,72 @@ def test_shared_read_only_images_are_taken_without_a_warning_and_never_written_t
     pixels, _ = Split(images, torch.device("cpu")).take(torch.arange(8))
     pixels.zero_()
     assert np.array_equal(before, images.pixels)
+
+
+def with_margin(size: int = 6, side: int = 10, images: int = 5) -> Images:
+    """Pictures in which each pixel says where it is."""
+    y, x = np.mgrid[:side, :side]
+    pixels = np.stack([np.zeros_like(y), y, x], axis=-1)[None].repeat(images, axis=0)
+    pixels[..., 0] = np.arange(images)[:, None, None]
+    rows = np.arange(images - 1, 0, -1)
+    return Images(pixels.astype(np.uint8), rows.copy(), rows, size=size)
+
+
+def test_evaluation_cuts_from_the_middle():
+    images = with_margin()
+    assert images.shown == 6
+    split = Split(images, torch.device("cpu"))
+    pixels, labels = split.take(torch.tensor([0, 2]))
+    assert pixels.shape == (2, 3, 6, 6)
+    assert labels.tolist() == [4, 2]
+    for picture, label in zip((pixels * 255).round().int(), labels, strict=True):
+        assert (picture[0] == label).all()
+        assert picture[1, :, 0].tolist() == picture[2, 0].tolist() == list(range(2, 8))
+    assert torch.equal(torch.cat([part for part, _ in split.in_order(3)]), split.take(torch.arange(4))[0])
+
+
+def test_training_cuts_from_anywhere_by_torchs_random_numbers():
+    split = Split(with_margin(), torch.device("cpu"))
+    torch.manual_seed(0)
+    corners = set()
+    for _ in range(200):
+        pixels, labels = split.draw(torch.tensor([3, 0]))
+        numbers = (pixels * 255).round().int()
+        assert numbers.shape == (2, 3, 6, 6)
+        assert numbers[:, 0, 0, 0].tolist() == labels.tolist() == [1, 4]
+        for picture in numbers:
+            top, left = int(picture[1, 0, 0]), int(picture[2, 0, 0])
+            assert torch.equal(picture[1], torch.arange(top, top + 6).view(6, 1).expand(6, 6).int())
+            assert torch.equal(picture[2], torch.arange(left, left + 6).expand(6, 6).int())
+            corners.add((top, left))
+    assert corners == {(y, x) for y in range(5) for x in range(5)}
+    torch.manual_seed(7)
+    first = split.draw(torch.arange(4))[0]
+    torch.manual_seed(7)
+    assert torch.equal(first, split.draw(torch.arange(4))[0])
+
+
+def test_without_a_margin_nothing_is_drawn():
+    split = Split(quadrants(8, 1, 0), torch.device("cpu"))
+    before = torch.get_rng_state()
+    assert torch.equal(split.draw(torch.arange(8))[0], split.take(torch.arange(8))[0])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_fingerprint_is_of_pixels_labels_and_splits():
+    from dataclasses import replace
+
+    base = load_dataset("digits", seed=0)
+    assert base.fingerprint() == load_dataset("digits", seed=0).fingerprint()
+    pixels = base.val.pixels.copy()
+    pixels[0, 0, 0, 0] ^= 1
+    labels = base.train.labels.copy()
+    labels[0] = (labels[0] + 1) % 10
+    others = [
+        replace(base, val=replace(base.val, pixels=pixels)),
+        replace(base, train=replace(base.train, labels=labels)),
+        replace(base, val=base.test, test=base.val),
+        replace(base, classes=base.classes[::-1]),
+        load_dataset("digits", seed=1),
+    ]
+    assert len({base.fingerprint(), *(other.fingerprint() for other in others)}) == 6

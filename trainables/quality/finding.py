@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -55,3 +56,28 @@ class Finding:
     unit: str = "image"
     groups: tuple[tuple[Mention, ...], ...] = ()
     figures: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A check that was not made.
+
+    Args:
+        kind: Of the finding that it could have given.
+        reason: Why, in one sentence.
+    """
+
+    kind: str
+    reason: str
+
+
+def one_each(
+    rows: Iterable[int], note: Callable[[int], str] = lambda row: ""
+) -> tuple[tuple[Mention, ...], ...]:
+    """Images that a finding is about, each alone."""
+    return tuple((Mention(int(row), note(int(row))),) for row in rows)
+
+
+def share(count: int, of: int) -> str:
+    """``3 of 1,200 images (0.2 %)``."""
+    return f"{count:,} of {of:,} images ({100 * count / max(of, 1):.2g} %)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from spaces import InputError
 from trainables.config import Fixed
@@ -15,7 +16,7 @@ from trainables.data.store import Store
 from trainables.data.store.layout import PARTS
 from trainables.evaluation import Normalise
 from trainables.material import normalise_for
-from trainables.models.backbone import find_backbone, load_weights
+from trainables.models.backbone import Backbone, find_backbone, load_weights
 from trainables.models.network import make_network
 from trainables.precision import pick_device
 from trainables.transfer.features import with_features
@@ -23,7 +24,6 @@ from trainables.transfer.features import with_features
 BATCH = 64
 
 
-@torch.inference_mode()
 def features_of(store: Store, fixed: Fixed, progress: Progress | None = None) -> NDArray[np.float32]:
     """Features of each image, [N, F]; of those that cannot be read, not a number.
 
@@ -42,6 +42,14 @@ def features_of(store: Store, fixed: Fixed, progress: Progress | None = None) ->
     device = pick_device(fixed.device)
     model = make_network(backbone, weights, classes=2, channels=store.preprocessing.channels)
     model.to(device).eval()
+    with torch.inference_mode():
+        return _passed(store, backbone, model, device, progress)
+
+
+def _passed(
+    store: Store, backbone: Backbone, model: nn.Module, device: torch.device, progress: Progress | None
+) -> NDArray[np.float32]:
+    """All readable images once through the network."""
     found: NDArray[np.float32] | None = None
     readable, done = store.facts.readable, 0
     for part, pictures in store.files.items():

@@ -14,7 +14,7 @@ UNEVEN, VERY_UNEVEN = 5.0, 20.0
 Buda et al. (Neural Networks, 2018) find little loss below 10 and much from 20 to 100."""
 
 
-def balance(subject: Subject) -> Iterable[Finding]:
+def find_balance(subject: Subject) -> Iterable[Finding]:
     """How many times larger the largest class is than the smallest one that has images."""
     listing = subject.listing
     counts = np.bincount(listing.labels[subject.learnt], minlength=len(listing.classes))

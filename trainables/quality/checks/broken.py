@@ -19,7 +19,7 @@ ADVICE = {
 }
 
 
-def broken(subject: Subject) -> Iterable[Finding]:
+def find_broken(subject: Subject) -> Iterable[Finding]:
     """Unreadable and truncated files, with what the decoder said of each."""
     facts, total = subject.facts, len(subject.facts)
     for fault in (UNREADABLE, TRUNCATED):

@@ -16,7 +16,7 @@ BLANK = 0.005
 STEP = 1 / 255
 
 
-def channels(subject: Subject) -> Iterable[Finding]:
+def find_channels(subject: Subject) -> Iterable[Finding]:
     """Blank pictures, channels without contents, and grey pictures stored in colour."""
     facts, rows = subject.facts, subject.readable
     if not len(rows):

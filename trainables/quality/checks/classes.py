@@ -14,7 +14,7 @@ FEW = 10
 """Images to learn from below which a class's figures are chance: one of them is a tenth of its accuracy."""
 
 
-def classes(subject: Subject) -> Iterable[Finding]:
+def find_classes(subject: Subject) -> Iterable[Finding]:
     """Too few classes, classes of too few images, and classes that a split of the source's lacks."""
     listing = subject.listing
     counts = np.bincount(listing.labels[subject.learnt], minlength=len(listing.classes))

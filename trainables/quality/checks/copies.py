@@ -14,7 +14,7 @@ MANY = 0.02
 """Share of the images above which copies are a warning: what they teach is taught twice."""
 
 
-def copies(subject: Subject) -> Iterable[Finding]:
+def find_copies(subject: Subject) -> Iterable[Finding]:
     """Exact duplicates, near-duplicates, and groups of either whose images are of several classes."""
     exact = groups_of(subject.same_bytes, subject.readable)
     near = [

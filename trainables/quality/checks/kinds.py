@@ -24,7 +24,7 @@ OUTCOMES = {
 """Kind → what the decoder does with such images."""
 
 
-def kinds(subject: Subject) -> Iterable[Finding]:
+def find_kinds(subject: Subject) -> Iterable[Finding]:
     """Mixed kinds of pixels, animations, EXIF-rotated images, and 16-bit images that use little of their range."""
     facts, rows = subject.facts, subject.readable
     kind = np.asarray([kind_of(str(facts.mode[row])) for row in rows])

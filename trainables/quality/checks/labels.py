@@ -21,13 +21,16 @@ TRUSTED = 0.6
 DIMENSIONS = 128
 """Of the features after their principal components were taken: as many as decide, and quick to fit."""
 
-SURE, UNLIKELY = 0.6, 0.1
+STRENGTH = 50.0
+"""Weight of all images' losses beside the penalty on the probe's weights: the same however many they are."""
+
+SURE, UNLIKELY = 0.8, 0.05
 """Probability of the class that the probe sees, and of the label, from which on a label is called an error."""
 
 MANY = 0.02
 
 
-def labels(subject: Subject) -> Iterable[Finding | Skipped]:
+def find_labels(subject: Subject) -> Iterable[Finding | Skipped]:
     """Likely label errors, as confident learning finds them among predictions for images left out.
 
     Source: Northcutt et al., "Confident Learning" (JAIR, 2021), as cleanlab has it.
@@ -105,9 +108,8 @@ def out_of_fold(
         dimensions = min(DIMENSIONS, features.shape[1], len(seen) - 1)
         probe = make_pipeline(
             StandardScaler(),
-            PCA(dimensions, random_state=0),
-            StandardScaler(),
-            LogisticRegression(C=0.01, max_iter=300),
+            PCA(dimensions, random_state=0),  # not whitened: of few images that makes noise of everything
+            LogisticRegression(C=STRENGTH / len(seen), max_iter=300),
         )
         probe.fit(features[seen], numbers[seen])
         found[np.ix_(unseen, probe.classes_)] = probe.predict_proba(features[unseen])

@@ -16,7 +16,7 @@ HALF = 0.5
 """Share of a split that leaks above which its figures say nothing of new images."""
 
 
-def leakage(subject: Subject) -> Iterable[Finding]:
+def find_leakage(subject: Subject) -> Iterable[Finding]:
     """Copies, and groups of the source's own, in several of the splits that the source names."""
     given = subject.readable[subject.listing.splits[subject.readable] != UNASSIGNED]
     if len(np.unique(subject.listing.splits[given])) < 2:

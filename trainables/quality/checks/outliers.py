@@ -18,14 +18,15 @@ IN_CLASS = 8
 """Images of a class below which its middle says little."""
 
 
-def outliers(subject: Subject) -> Iterable[Finding | Skipped]:
+def find_outliers(subject: Subject) -> Iterable[Finding | Skipped]:
     """By brightness, contrast and sharpness over all images; by a network's features within each class."""
     facts, rows = subject.facts, subject.readable
     if len(rows) >= ENOUGH:
+        contrast = np.log(facts.contrast[rows].astype(float) + 1e-3)
         sharpness = np.log(facts.sharpness[rows].astype(float) + 1e-6)
         for kind, values, least, low, high in (
             ("odd_brightness", facts.brightness[rows], 0.02, "dark", "bright"),
-            ("odd_contrast", facts.contrast[rows], 0.01, "flat", "full of contrast"),
+            ("odd_contrast", contrast, 0.1, "flat", "full of contrast"),
             ("odd_sharpness", sharpness, 0.15, "blurred", "sharp or noisy"),
         ):
             yield from _odd(subject, rows, np.asarray(values, float), kind, least, low, high)

@@ -16,7 +16,7 @@ LONG = 3.0
 """Longer over shorter side from which a square from the middle shows less than a third of the picture."""
 
 
-def sizes(subject: Subject) -> Iterable[Finding]:
+def find_sizes(subject: Subject) -> Iterable[Finding]:
     """Images far smaller or larger than the others, and long narrow ones."""
     facts, rows = subject.facts, subject.readable
     if not len(rows):

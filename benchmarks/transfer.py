@@ -3,7 +3,8 @@
 Each of five seeds splits the data anew and trains each strategy at each learning rate of its grid; the rate is
 chosen on validation, the test accuracy of that training is what counts.
 
-    python benchmarks/transfer.py [--data digits] [--model glyphs] [--seeds 5] [--epochs 27] [--repeats 5]
+    python benchmarks/transfer.py [--data digits] [--model glyphs] [--set pretrained=FILE] [--seeds 5] [--epochs 27]
+        [--repeats 5]
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import statistics
 
 import torch
 
+from search.spec import parse_setting
 from spaces import Params
 from trainables.builder import from_params
 from trainables.config import Fixed
 from trainables.data import Dataset, load_dataset
-from trainables.material import Material, prepare, settle
+from trainables.material import Material, prepare, reading_of, settle
 from trainables.testing import accuracy_on
 
 GRIDS = {
@@ -43,15 +45,22 @@ def main() -> None:
     )
     parser.add_argument("--data", default="digits")
     parser.add_argument("--model", default="glyphs")
+    parser.add_argument("--set", action="append", default=[], help="a setting of data or model, as for `run`")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=27)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    fixed = Fixed(model=options.model, epochs=options.epochs, repeats=options.repeats, batch_size=32)
+    settings = {
+        "model": options.model,
+        "epochs": options.epochs,
+        "repeats": options.repeats,
+        "batch_size": 32,
+    }
+    fixed = Fixed.model_validate(settings | dict(parse_setting(text) for text in options.set))
     results: dict[str, list[float]] = {name: [] for name in GRIDS}
     for seed in range(options.seeds):
-        dataset = load_dataset(options.data, seed)
+        dataset = load_dataset(options.data, seed, reading_of(fixed))
         material = prepare(dataset, fixed)
         fixed = settle(fixed, material)
         for name, grid in GRIDS.items():

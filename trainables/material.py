@@ -162,10 +162,11 @@ def normalise_for(backbone: Backbone, train: Images) -> Normalise:
 
 
 def _fit(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Grey statistics serve every channel; colour statistics serve a grey image by their mean."""
+    """Grey statistics serve every channel; colour statistics serve a grey image by their mean, and more by it too."""
     if len(values) == 1:
         return values * channels
-    return (sum(values) / len(values),) if channels == 1 else values
+    mean = sum(values) / len(values)
+    return (mean,) if channels == 1 else values + (mean,) * (channels - len(values))
 
 
 def settle(fixed: Fixed, material: Material, threads: int = 1) -> Fixed:

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from spaces import InputError
+from spaces import InputError, locate
 from trainables.config import Fixed
 from trainables.models import glyphs
+from trainables.models.hub import fetch_weights
 
 Weights: TypeAlias = Mapping[str, NDArray[np.generic]]
 Progress: TypeAlias = Callable[[int, int], None]
@@ -31,7 +32,7 @@ class Backbone:
 
     Args:
         name: As the user called it.
-        architecture: timm's name.
+        architecture: timm's name, or ``package.module:function`` of the user's own.
         arguments: Further arguments of the architecture.
         size: Side of the input, pixels, where the architecture insists on one.
         mean: What the weights were trained with, a value a channel; none if that is unknown.
@@ -65,11 +66,15 @@ def find_backbone(fixed: Fixed) -> Backbone:
             mean=tuple(cfg.mean) if known else None,
             std=tuple(cfg.std) if known else None,
         )
+    elif ":" in fixed.model:
+        locate(fixed.model)
+        backbone = Backbone(fixed.model, fixed.model)
     else:
         names = [glyphs.NAME, *timm.list_models()]
         close = get_close_matches(fixed.model, names, n=3) or names[:1]
         raise InputError(
-            f"model must be {glyphs.NAME!r} or an architecture of timm, but got {fixed.model!r}; "
+            f"model must be {glyphs.NAME!r}, an architecture of timm or a 'package.module:function' of your own, "
+            f"but got {fixed.model!r}; "
             f"close: {', '.join(close)}"
         )
     arguments = dict(fixed.model_args)
@@ -110,14 +115,12 @@ def load_weights(
         return _from_file(Path(pretrained).expanduser())
     if backbone.name == glyphs.NAME:
         return _from_file(glyphs.ensure_weights(progress))
-    try:
-        model = timm.create_model(backbone.architecture, pretrained=True, **backbone.arguments)
-    except (OSError, RuntimeError, ValueError) as error:
+    if ":" in backbone.architecture:
         raise InputError(
-            f"the pretrained weights of {backbone.name!r} could not be fetched "
-            f"({str(error).strip().splitlines()[0]}); give a file with pretrained=PATH, or pretrained=false"
-        ) from None
-    return {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+            f"the weights of {backbone.name!r} must be named, since nobody else knows them: give a file with "
+            "pretrained=PATH, or pretrained=false"
+        )
+    return fetch_weights(backbone)
 
 
 def _from_file(path: Path) -> Weights:

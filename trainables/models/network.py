@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
-from spaces import InputError
+from spaces import InputError, locate
 from trainables.batchnorm import count_once
 from trainables.models.backbone import Backbone, Weights
 from trainables.strategies.layers import head_names
@@ -74,9 +76,7 @@ def _create(backbone: Backbone, classes: int, channels: int, knobs: dict[str, fl
         **{name: value for name, value in knobs.items() if value},
     }
     try:
-        model: nn.Module = timm.create_model(
-            backbone.architecture, num_classes=classes, in_chans=channels, **arguments
-        )
+        model: nn.Module = _maker(backbone)(num_classes=classes, in_chans=channels, **arguments)
     except TypeError as error:
         wrong = next((name for name in arguments if f"'{name}'" in str(error)), None)
         if wrong is None:
@@ -85,6 +85,25 @@ def _create(backbone: Backbone, classes: int, channels: int, knobs: dict[str, fl
             f"model {backbone.name!r} cannot take {KNOBS.get(wrong, wrong)!r}: fix it to 0 or leave it out"
         ) from None
     return model
+
+
+def _maker(backbone: Backbone) -> Callable[..., nn.Module]:
+    """Makes the architecture: timm's, or a function of the user's own with the same arguments."""
+    if ":" not in backbone.architecture:
+        return partial(timm.create_model, backbone.architecture)
+    own = locate(backbone.architecture)
+    if not callable(own):
+        raise InputError(f"model {backbone.name!r} must be a function, but is a {type(own).__name__}")
+
+    def make(**arguments: Any) -> nn.Module:
+        model = own(**arguments)
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"model {backbone.name!r} must return a torch module, but got {type(model).__name__}"
+            )
+        return model
+
+    return make
 
 
 def _checkpoint(model: nn.Module, backbone: Backbone) -> None:

@@ -34,7 +34,7 @@ def suggested_input(backbone: Backbone) -> Suggested:
     """Of a backbone; ImageNet's custom where nothing is known of it."""
     if backbone.name == glyphs.NAME:
         return Suggested(glyphs.SIZE, CROP_PCT, "bicubic")
-    cfg = timm.get_pretrained_cfg(backbone.architecture)
+    cfg = None if ":" in backbone.architecture else timm.get_pretrained_cfg(backbone.architecture)
     if cfg is None:
         return Suggested(backbone.size or USUAL, CROP_PCT, "bicubic")
     known: dict[str, Interpolation] = {name: name for name in get_args(Interpolation)}

@@ -166,7 +166,9 @@ def _fit(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     if len(values) == 1:
         return values * channels
     mean = sum(values) / len(values)
-    return (mean,) if channels == 1 else values + (mean,) * (channels - len(values))
+    if channels == 1:
+        return (mean,)
+    return values + (mean,) * (channels - len(values)) if len(values) == 3 else values
 
 
 def settle(fixed: Fixed, material: Material, threads: int = 1) -> Fixed:

@@ -184,7 +184,7 @@ def test_an_option_that_is_none(tmp_path):
         ({"data": "digit"}, ["data must be one of digits, glyphs", "'digit'", "did you mean 'digits'?"]),
         (
             {"model": "resnet1800"},
-            ["model must be 'glyphs' or an architecture of timm", "'resnet1800'", "resnet18"],
+            ["model must be 'glyphs', an architecture of timm or", "'resnet1800'", "resnet18"],
         ),
         ({"pretrained": "/no/such/file"}, ["pretrained must be true, false or a file", "/no/such/file"]),
         ({"model_args": {"foo": 1}}, ["model 'test_resnet' cannot take 'foo'"]),

@@ -77,6 +77,9 @@ def run(
         str | None, _value("A preset, a YAML file, or package.module:attribute.", "NAME")
     ] = None,
     epochs: Annotated[str | None, _value("Full budget of a trial.")] = None,
+    folds: Annotated[
+        str | None, _value("Judge each recipe by cross-validation on so many folds (small data sets).")
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Run a study, or continue it where it was interrupted.
@@ -90,7 +93,7 @@ def run(
         key: value for key, value in {"name": name, "data": data, "model": model, "space": space}.items()
         if value is not None
     }  # fmt: skip
-    numbers = {"trials": trials, "time": time, "epochs": epochs}
+    numbers = {"trials": trials, "time": time, "epochs": epochs, "folds": folds}
     overrides |= dict(parse_setting(f"{key}={text}") for key, text in numbers.items() if text is not None)
 
     from search.errors import StudyError

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.score import FOLD_EPOCHS, trial_score
 from search.searchers.keep_away import DIVERGED
 from search.searchers.suggest import optuna_suggest
 from spaces import Params, SearchSpace
@@ -63,11 +64,13 @@ class Ledger:
     Args:
         study: The Optuna study.
         space: The space that its trials are drawn from.
+        fold_epochs: Epochs of a fold, where a trial trains several.
     """
 
-    def __init__(self, study: optuna.Study, space: SearchSpace) -> None:
+    def __init__(self, study: optuna.Study, space: SearchSpace, fold_epochs: int | None = None) -> None:
         self.study = study
         self.space = space
+        self._fold_epochs = fold_epochs
         self._live: dict[int, optuna.Trial] = {}
         self._epochs: dict[int, dict[int, float]] = {}
 
@@ -113,6 +116,8 @@ class Ledger:
         if seed is None:
             seed = seed_of(trial.number)
             trial.set_user_attr("seed", seed)
+        if self._fold_epochs is not None and FOLD_EPOCHS not in trial.user_attrs:
+            trial.set_user_attr(FOLD_EPOCHS, self._fold_epochs)
         self._live[trial.number] = trial
         self._epochs[trial.number] = dict(self.trial(trial.number).intermediate_values)
         return Assignment(trial.number, params, int(seed), max(self._epochs[trial.number], default=0))
@@ -139,8 +144,8 @@ class Ledger:
         return now
 
     def best_so_far(self, number: int) -> float:
-        """The best score of a live trial, or minus infinity before its first record."""
-        return max(self._epochs[number].values(), default=-float("inf"))
+        """The score of a live trial so far, or minus infinity before its first record."""
+        return trial_score(self._epochs[number], self._fold_epochs)
 
     def epochs_done(self, number: int) -> int:
         """How many epochs of a live trial are recorded."""

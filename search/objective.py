@@ -28,7 +28,7 @@ from spaces import InputError, Int, SearchSpace
 from spaces.document import write_document
 from trainables.config import Fixed
 from trainables.data import Dataset
-from trainables.protocol import Diverged, EpochRecord
+from trainables.protocol import Diverged, EpochRecord, Trainable
 from trainables.seeds import derive_seed
 
 
@@ -53,6 +53,8 @@ class Objective:
         model: A built-in backbone, or a timm architecture.
         seed: Of the trials; each trial's own follows from its number.
         split_seed: Of the data set's split.
+        folds: Parts of train and val, each of which judges a training on the others; the value is the mean.
+        holdouts: Splits of train and val that are drawn anew, likewise; not both.
         store: Where MLflow's database is; ``mlruns`` in the working folder if not given. False logs nothing.
         **settings: Further fields of `trainables.Fixed`.
 
@@ -69,12 +71,15 @@ class Objective:
         model: str = "glyphs",
         seed: int = 0,
         split_seed: int = 0,
+        folds: int = 1,
+        holdouts: int = 1,
         store: Store | bool | None = None,
         **settings: Any,
     ) -> None:
         from search.feasibility import check_space
         from spaces import load_space
         from trainables.data import load_dataset
+        from trainables.data.folds import with_folds
         from trainables.material import prepare as prepare_material
         from trainables.material import reading_of, settle
 
@@ -84,7 +89,11 @@ class Objective:
             raise InputError(str(error)) from None
         if not isinstance(data, Dataset):
             data = load_dataset(data, split_seed, reading_of(fixed))
-        material = prepare_material(data, fixed)
+        if folds > 1 and holdouts > 1:
+            raise InputError(
+                f"one of folds and holdouts must be 1, but got folds={folds}, holdouts={holdouts}"
+            )
+        material = prepare_material(with_folds(data, folds, holdouts, split_seed), fixed)
         self.space = _fitting(load_space(space) if isinstance(space, str) else space, len(material.train))
         check_space(self.space, fixed, material)
         self.data, self.seed = data.name, seed
@@ -108,22 +117,26 @@ class Objective:
 
     def _run(self, trial: optuna.Trial) -> float:
         from trainables.builder import from_params
+        from trainables.folded import Folded
 
-        ledger = Ledger(trial.study, self.space)
+        several = len(self._material.folds)
+        ledger = Ledger(trial.study, self.space, self.fixed.epochs if several else None)
+        make = functools.partial(Folded, from_params) if several else from_params
         assignment = ledger.take(trial, lambda number: derive_seed(self.seed, "trial", number) % 2**31)
         projection = self._open(trial.study)
         projection.start(ledger.trial(trial.number))
         end = functools.partial(self._end, trial, ledger, projection)
         last: EpochRecord | None = None
         try:
-            trainable = from_params(assignment.params, self.fixed, assignment.seed, self._material)
+            trainable: Trainable = make(assignment.params, self.fixed, assignment.seed, self._material)
             for record in trainable.epochs():
                 time_ms = ledger.record(trial.number, record)
                 if time_ms is not None:
                     metrics = {SCORE: ledger.best_so_far(trial.number), **record.metrics}
                     projection.record(trial.number, record.epoch, time_ms, metrics)
                 last = record
-                if record.epoch < self.fixed.epochs and not record.ended and trial.should_prune():
+                whole = self.fixed.epochs * max(1, several)
+                if record.epoch < whole and not record.ended and trial.should_prune():
                     reason = f"stopped by {type(trial.study.pruner).__name__} at epoch {record.epoch}"
                     end(TrialState.PRUNED, reason)
                     raise optuna.TrialPruned(reason)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial
 
@@ -53,10 +54,12 @@ def prepare_study(
         InputError: Unknown data or model, unreadable weights, or a recipe that cannot be trained.
     """
     from trainables.data import load_dataset
+    from trainables.data.folds import with_folds
     from trainables.material import prepare, reading_of
 
     fixed = spec.fixed()
     dataset = load_dataset(spec.data, spec.split_seed, reading_of(fixed, progress, tell))
+    dataset = with_folds(dataset, spec.folds, spec.holdouts, spec.split_seed)
     tell("preparing weights and workers")
     material = prepare(dataset, fixed, progress)
     grace = 1 if spec.grace == "auto" else spec.grace
@@ -74,6 +77,8 @@ def evaluator(
 ) -> Callable[[FrozenTrial], float] | None:
     """Measures a training's best weights on the test split; none for a trainable of the user's own.
 
+    Of a training on folds it is the mean over their networks.
+
     Args:
         spec: The study.
         prepared: Its data.
@@ -83,6 +88,7 @@ def evaluator(
     if spec.trainable != OWN_CORE:
         return None
     from trainables import checkpoint
+    from trainables.folded import fold_seed
     from trainables.testing import accuracy_on
 
     def evaluate(training: FrozenTrial) -> float:
@@ -92,13 +98,18 @@ def evaluator(
                 f"the weights of confirmation {training.number} of {spec.name!r} must be in "
                 f"{folder_of(training.number)}, but are not there or not whole"
             )
-        return accuracy_on(
-            prepared.dataset.test,
-            best["weights"],
-            training.params,
-            fixed,
-            training.user_attrs["seed"],
-            prepared.material,
+        seed, material = training.user_attrs["seed"], prepared.material
+        folds: list[dict[str, Any]] = best["folds"] if material.folds else [best]
+        return fmean(
+            accuracy_on(
+                prepared.dataset.test,
+                one["weights"],
+                training.params,
+                fixed,
+                fold_seed(seed, fold),
+                material.fold(fold) if material.folds else material,
+            )
+            for fold, one in enumerate(folds)
         )
 
     return evaluate

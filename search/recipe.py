@@ -22,6 +22,8 @@ class Recipe(BaseModel):
     Args:
         data: The data set's name.
         split_seed: Of its split.
+        folds: Parts of train and val, each of which judges a training on the others.
+        holdouts: Splits of train and val that are drawn anew, likewise.
         seed: Of the training.
         threads: Of torch; another number sums in another order, and so gives other last digits.
         trainable: Who trains: ``package.module:attribute``.
@@ -33,6 +35,8 @@ class Recipe(BaseModel):
 
     data: str
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    folds: Annotated[int, Field(ge=1)] = 1
+    holdouts: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1)] = 1
     trainable: str = OWN_CORE
@@ -59,6 +63,9 @@ def recipe_of(
         if settled is not None and name in settled and getattr(spec, name) == "auto":
             settings[name] = settled[name]
     recipe: dict[str, Any] = {"data": spec.data, "split_seed": spec.split_seed}
+    for name in ("folds", "holdouts"):
+        if getattr(spec, name) > 1:
+            recipe[name] = getattr(spec, name)
     if seed is not None:
         recipe["seed"] = seed
     if spec.cpus_per_trial != 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from statistics import fmean
 from types import TracebackType
@@ -14,6 +13,7 @@ from search.ledger import Ledger
 from search.recipe import recipe_of
 from search.register import uid_of
 from search.result import StudyResult
+from search.score import trial_score
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.tracking.patch import SCORE
@@ -63,7 +63,7 @@ class Recording:
         self._origin = origin
         self._ledgers = dict(zip(PHASES, ledgers, strict=True))
         phases = PHASES if spec.finalists else PHASES[:1]
-        self._best: dict[tuple[str, int], float] = {}
+        self._scores: dict[tuple[str, int], dict[int, float]] = {}
         uid = uid_of(ledgers[0])
         self._projections = {phase: Projection(store, spec.name, phase=phase, uid=uid) for phase in phases}
 
@@ -100,7 +100,7 @@ class Recording:
 
     def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
         """To the screen; MLflow's run begins with the first record, so that it does not count the wait."""
-        self._best[phase, trial.number] = max(trial.intermediate_values.values(), default=-math.inf)
+        self._scores[phase, trial.number] = dict(trial.intermediate_values)
         if resumed_at:
             self._projections[phase].start(trial)
         self._view.on_start(phase, trial, resumed_at)
@@ -108,10 +108,12 @@ class Recording:
     def on_record(self, phase: str, number: int, record: EpochRecord, time_ms: int) -> None:
         """To both."""
         projection = self._projections[phase]
-        if self._best[phase, number] == -math.inf:
+        scores = self._scores[phase, number]
+        if not scores:
             projection.start(self._ledgers[phase].trial(number))
-        best = self._best[phase, number] = max(self._best[phase, number], record.score)
-        projection.record(number, record.epoch, time_ms, {SCORE: best, **record.metrics})
+        scores[record.epoch] = record.score
+        score = trial_score(scores, self._spec.epochs if self._spec.trainings > 1 else None)
+        projection.record(number, record.epoch, time_ms, {SCORE: score, **record.metrics})
         self._view.on_record(phase, number, record)
 
     def on_end(self, phase: str, trial: FrozenTrial) -> None:

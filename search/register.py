@@ -66,7 +66,8 @@ def open_ledger(store: Store, spec: StudySpec, space: SearchSpace, name: str) ->
     storage = open_storage(store)
     trials = {s.study_name: s.n_trials for s in optuna.get_all_study_summaries(storage)}
     sampler = make_sampler(spec.searcher, derive_seed(spec.seed, "sampler", trials.get(name, 0)))
-    return Ledger(make_study(storage, name, sampler), space)
+    fold_epochs = spec.epochs if spec.trainings > 1 else None
+    return Ledger(make_study(storage, name, sampler), space, fold_epochs)
 
 
 def enter(ledger: Ledger, spec: StudySpec) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import FrozenTrial, TrialState
 
 from search.ledger import records_of
+from search.score import score_of
 from spaces import Params
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class TrialSummary:
         number: In the ledger.
         state: ``COMPLETE``, ``PRUNED``, ``FAIL``, ``RUNNING`` or ``WAITING``.
         params: Its recipe.
-        score: Its best validation score, or none before the first record.
+        score: Its best validation score (the mean over its folds), or none before the first record.
         epochs: Epochs recorded.
         seconds: Seconds that its epochs took.
         reason: Why it was stopped or failed, or ended itself before its full budget.
@@ -50,7 +51,7 @@ def summarise(trial: FrozenTrial, checkpoint: Path | None = None, run_id: str | 
         number=trial.number,
         state=trial.state.name,
         params=dict(trial.params),
-        score=max((record.score for record in records), default=None),
+        score=score_of(trial),
         epochs=len(records),
         seconds=sum(record.metrics.get("epoch_seconds", 0.0) for record in records),
         reason=trial.user_attrs.get("reason", ""),

@@ -36,6 +36,9 @@ class StudySpec(Fixed):
         data: A data set's name: a built-in, a folder or file, ``torchvision:NAME``, ``hf:ID``, or
             ``package.module:attribute``.
         split_seed: Of the split into train, val and test.
+        folds: Parts of train and val together, each of which judges a training on the others; a trial's score
+            is the mean. 1 for the data set's own train and val alone.
+        holdouts: Splits of train and val together that are drawn anew, likewise; not both.
         space: A preset's name, a YAML file, or ``package.module:attribute``.
         narrow: Changes to the space, by qualified parameter name (see `SearchSpace.narrow`).
         trials: How many trials the search has in all.
@@ -59,6 +62,8 @@ class StudySpec(Fixed):
     description: str = ""
     data: str = "digits"
     split_seed: int = Field(default=0, ge=0, lt=2**32)
+    folds: int = Field(default=1, ge=1, le=100)
+    holdouts: int = Field(default=1, ge=1, le=100)
     space: str = "finetune"
     narrow: dict[str, Any] = Field(default_factory=dict)
     trials: int = Field(default=40, ge=1)
@@ -94,6 +99,24 @@ class StudySpec(Fixed):
                 f"`1 <= grace <= epochs` must hold, but got grace={self.grace}, epochs={self.epochs}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _folds_or_holdouts(self) -> StudySpec:
+        if self.folds > 1 and self.holdouts > 1:
+            raise ValueError(
+                f"one of `folds` and `holdouts` must be 1, but got folds={self.folds}, holdouts={self.holdouts}"
+            )
+        return self
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings make one trial."""
+        return max(self.folds, self.holdouts)
+
+    @property
+    def budget(self) -> int:
+        """Epochs of a whole trial, all its folds."""
+        return self.trainings * self.epochs
 
     def fixed(self) -> Fixed:
         """What the study holds constant, alone."""

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search import register
 from search.confirm import Confirmation
+from search.decisions.folds import FoldScheduler
 from search.decisions.phase import Phase
 from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler, Scheduler
@@ -181,7 +182,7 @@ class Study:
             SEARCH,
             ledger,
             self._scheduler(grace),
-            max_epochs=spec.epochs,
+            max_epochs=spec.budget,
             target=spec.trials,
             seed_of=seed_of("trial"),
             listener=recording,
@@ -193,7 +194,7 @@ class Study:
             CONFIRM,
             confirmation.ledger,
             NoScheduler(),
-            max_epochs=spec.epochs,
+            max_epochs=spec.budget,
             target=confirmation.enter_baseline(),
             seed_of=seed_of(CONFIRM),
             listener=recording,
@@ -206,11 +207,13 @@ class Study:
         return Program(search, confirm, choose)
 
     def _scheduler(self, grace: int) -> Scheduler:
-        if self.spec.scheduler == "none":
+        spec = self.spec
+        if spec.scheduler == "none":
             return NoScheduler()
         from search.execution.asha import Asha
 
-        return Asha(self.spec.epochs, grace, self.spec.eta)
+        within = Asha(spec.epochs, grace, spec.eta)
+        return within if spec.trainings == 1 else FoldScheduler(within, spec.epochs, spec.trainings)
 
     def _folder(self, phase: str, number: int) -> Path:
         if phase == CONFIRM:
@@ -237,7 +240,7 @@ class Study:
                 for trial in _begun(ledger)
             ],
             answer=answer,
-            epochs=self.spec.epochs,
+            epochs=self.spec.budget,
             parameters=tuple(ledger.space.leaves()),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from search.errors import StudyError
 from search.recipe import Recipe, load_recipe
+from search.score import trial_score
 from spaces import InputError
 from spaces.locate import locate
 
@@ -32,7 +34,7 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
         console: Where the lines go.
 
     Returns:
-        The best validation score.
+        The best validation score, or the mean over the folds of each one's best.
 
     Raises:
         InputError: The recipe cannot be trained, or `out` cannot be written or is there already.
@@ -49,6 +51,9 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
     from trainables.protocol import Diverged
 
     best, at = float("-inf"), 0
+    scores: dict[int, float] = {}
+    folds = max(recipe.folds, recipe.holdouts)
+    budget = folds * recipe.settings.epochs
     record = None
     try:
         for record in trainable.epochs():
@@ -57,8 +62,9 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
                 for name, form in SHOWN.items()
                 if name in record.metrics
             ]
-            line = "  ".join([f"epoch {record.epoch:3d}/{recipe.settings.epochs}", *figures])
+            line = "  ".join([f"epoch {record.epoch:3d}/{budget}", *figures])
             console.print(line, markup=False, soft_wrap=True)
+            scores[record.epoch] = record.score
             if record.score > best:
                 best, at = record.score, record.epoch
             if record.ended:
@@ -67,7 +73,11 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
         raise StudyError(f"{path.name}: {error}; a smaller learning rate may help") from None
     if record is not None and record.ended:
         console.print(f"the recipe ends itself here: {record.ended}", markup=False, soft_wrap=True)
-    console.print(f"best validation score {best:.4f} at epoch {at}", markup=False, soft_wrap=True)
+    said = f"best validation score {best:.4f} at epoch {at}"
+    if folds > 1:
+        best = trial_score(scores, recipe.settings.epochs)
+        said = f"best validation score {best:.4f}, the mean over {folds} folds"
+    console.print(said, markup=False, soft_wrap=True)
     if out is not None:
         _write_weights(trainable, out)
         console.print(f"weights in {out}", markup=False, soft_wrap=True)
@@ -91,17 +101,20 @@ def _trainable(recipe: Recipe, path: Path, seed: int) -> Trainable:
     import torch
 
     from trainables.data import load_dataset
+    from trainables.data.folds import with_folds
+    from trainables.folded import Folded
     from trainables.material import prepare, reading_of, settle
 
     torch.set_num_threads(recipe.threads)  # as in a study: another number would give other digits
     dataset = load_dataset(recipe.data, recipe.split_seed, reading_of(recipe.settings))
-    material = prepare(dataset, recipe.settings)
+    material = prepare(with_folds(dataset, recipe.folds, recipe.holdouts, recipe.split_seed), recipe.settings)
     factory = locate(recipe.trainable)
     if not callable(factory):
         raise InputError(f"{path.name}: `trainable` must name a function, but {recipe.trainable!r} is none")
     try:
         fixed = settle(recipe.settings, material, recipe.threads)
-        made: Trainable = factory(recipe.params, fixed, seed, material)
+        make = partial(Folded, factory) if material.folds else factory
+        made: Trainable = make(recipe.params, fixed, seed, material)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
     return made

@@ -36,6 +36,8 @@ class Material:
         backbone: The network to start from.
         weights: Its pretrained weights, or none.
         normalise: From [0, 1] to what the network expects.
+        folds: Pairs of training and validation images, the first that of `train` and `val`; empty where
+            these are the only ones.
     """
 
     classes: tuple[str, ...]
@@ -46,6 +48,12 @@ class Material:
     backbone: Backbone
     weights: Weights | None
     normalise: Normalise
+    folds: tuple[tuple[Images, Images], ...] = ()
+
+    def fold(self, number: int) -> Material:
+        """What one fold's training is made of, from 0; images are normalised as in the first."""
+        train, val = self.folds[number]
+        return replace(self, train=train, val=val, folds=())
 
     @property
     def channels(self) -> int:
@@ -91,16 +99,40 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
     """
     backbone = find_backbone(fixed)
     size = input_size(dataset, backbone, fixed)
-    train = fitted(dataset.train, size, fixed.crop_pct)
+    folds = _fitted_folds(dataset, size, fixed.crop_pct)
+    train, val = (
+        folds[0]
+        if folds
+        else (
+            fitted(dataset.train, size, fixed.crop_pct),
+            fitted(dataset.val, size, fixed.crop_pct),
+        )
+    )
     return Material(
         classes=dataset.classes,
         train=train,
-        val=fitted(dataset.val, size, fixed.crop_pct),
+        val=val,
         invariances=replace(dataset.invariances, **fixed.invariances),  # type: ignore[arg-type]  # checked by `Fixed`
         repeats=dataset.repeats,
         backbone=backbone,
         weights=load_weights(backbone, fixed.pretrained, progress),
         normalise=normalise_for(backbone, train),
+        folds=folds,
+    )
+
+
+def _fitted_folds(dataset: Dataset, size: int, crop_pct: float | None) -> tuple[tuple[Images, Images], ...]:
+    """The folds with images of the network's size, their pictures resized once and still shared."""
+    if not dataset.folds:
+        return ()
+    pool = dataset.folds[0][0]
+    shared = fitted(replace(pool, rows=None, labels=np.zeros(len(pool.pixels), np.int64)), size, crop_pct)
+    return tuple(
+        (
+            replace(train, pixels=shared.pixels, size=shared.size),
+            replace(val, pixels=shared.pixels, size=shared.size),
+        )
+        for train, val in dataset.folds
     )
 
 

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.decisions.scheduler import Decision, Scheduler
 from search.ledger import Assignment, Ledger, records_of, time_of
+from search.score import FOLD_EPOCHS, trial_score
 from trainables.protocol import EpochRecord
 
 
@@ -72,12 +73,14 @@ class Phase:
             for trial in trials
             for record in records_of(trial)
         )
-        best: dict[int, float] = {}
+        fold_epochs = {trial.number: trial.user_attrs.get(FOLD_EPOCHS) for trial in trials}
+        scores: dict[int, dict[int, float]] = {}
         for _, number, _, record in events:  # in the order in which they were judged
             if record.ended:
                 self._ended[number] = record
-            best[number] = max(best.get(number, record.score), record.score)
-            self._verdicts[number] = self._scheduler.on_record(number, record.epoch, best[number])
+            scores.setdefault(number, {})[record.epoch] = record.score
+            score = trial_score(scores[number], fold_epochs[number])
+            self._verdicts[number] = self._scheduler.on_record(number, record.epoch, score)
         return [trial.number for trial in trials if trial.state is TrialState.RUNNING]
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from search.execution.names import BEST, LAST
 from spaces.locate import locate
 from trainables import checkpoint
 from trainables.config import Fixed
+from trainables.folded import Folded
 from trainables.protocol import Diverged, EpochRecord, Trainable
 
 
@@ -33,6 +35,11 @@ class Shared:
     fixed: Fixed
     material: Any
     threads: int
+
+    @property
+    def folds(self) -> int:
+        """How many folds a trial trains, one after the other; 0 where it has but its one training."""
+        return len(getattr(self.material, "folds", ()))
 
 
 class _Unsaved(Exception):
@@ -70,9 +77,9 @@ class Worker(ray.tune.Trainable):
         self._records = self._run(config)
 
     def _run(self, config: dict[str, Any]) -> Iterator[EpochRecord]:
-        trainable: Trainable = self._make(
-            config["params"], self._shared.fixed, config["seed"], self._shared.material
-        )
+        shared = self._shared
+        make = partial(Folded, self._make) if shared.folds else self._make
+        trainable: Trainable = make(config["params"], shared.fixed, config["seed"], shared.material)
         saved = checkpoint.load(self._folder / LAST)
         if saved is not None and saved.get("owner") == self._owner:  # else another study's, of the same name
             trainable.load_state_dict(saved["state"])
@@ -80,7 +87,7 @@ class Worker(ray.tune.Trainable):
             yield from (EpochRecord.from_dict(record) for record in self._history)
         for record in trainable.epochs():
             self._history.append(record.to_dict())
-            last = record.epoch >= self._shared.fixed.epochs or bool(record.ended)
+            last = record.epoch >= shared.fixed.epochs * max(1, shared.folds) or bool(record.ended)
             self._save(trainable, final=last)
             yield record
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from search.score import FOLD_EPOCHS, trial_score
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
@@ -143,10 +145,11 @@ def patch_of_trial(trial: "FrozenTrial") -> RunPatch:
     }  # one without its score was cut short by a crash, and comes again
     points: tuple[Point, ...] = ()
     nonfinite: set[str] = set()
-    best = -math.inf
+    scores: dict[int, float] = {}
     for epoch, record in sorted(records.items()):
-        best = max(best, trial.intermediate_values.get(epoch, best))
-        more, missing = points_of(epoch, record["time"], {SCORE: best, **record["metrics"]})
+        scores[epoch] = trial.intermediate_values[epoch]
+        score = trial_score(scores, trial.user_attrs.get(FOLD_EPOCHS))
+        more, missing = points_of(epoch, record["time"], {SCORE: score, **record["metrics"]})
         points += more
         nonfinite.update(missing)
     tags = {"trial.number": str(trial.number), "trial.state": trial.state.name}

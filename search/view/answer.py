@@ -51,7 +51,7 @@ def _counts(result: StudyResult, spec: StudySpec) -> str:
     if not result.trials:
         return "No trial has begun."
     states = Counter(trial.state for trial in result.trials)
-    budget = result.epochs or spec.epochs
+    budget = result.epochs or spec.budget
     saved = sum(max(budget - trial.epochs, 0) for trial in result.trials if trial.state == "PRUNED")
     trained = sum(trial.epochs for trial in result.trials)
     return (

@@ -63,7 +63,7 @@ class LineView:
         begins = "begins" if not trials else f"goes on with {words.states(self._progress.counts())}"
         self._write(
             f"study {spec.name} {begins}: data {spec.data}, model {spec.model}, space {spec.space}, "
-            f"{words.count(spec.trials, 'trial')} of at most {words.count(spec.epochs, 'epoch')}, "
+            f"{words.count(spec.trials, 'trial')} of at most {words.count(spec.budget, 'epoch')}, "
             f"{words.count(workers, 'worker')}"
         )
 

@@ -12,6 +12,7 @@ from typing import ParamSpec
 
 from optuna.trial import FrozenTrial
 
+from search.score import FOLD_EPOCHS, trial_score
 from search.spec import StudySpec
 from spaces import Params
 from trainables.protocol import EpochRecord
@@ -49,10 +50,11 @@ class Entry:
         params: Its recipe.
         epochs: Epochs recorded.
         last: Score of the newest epoch.
-        best: Highest finite score.
+        best: Its score so far, of the finite scores of its epochs.
         live: A worker has it now.
         label: Of a confirmation: whose recipe it trains again.
         reason: Why it was stopped or failed, or ended itself before its full budget.
+        scores: Epoch → score.
     """
 
     number: int
@@ -64,6 +66,7 @@ class Entry:
     live: bool = False
     label: str = ""
     reason: str = ""
+    scores: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trial: FrozenTrial, *, live: bool) -> Entry:
@@ -75,11 +78,18 @@ class Entry:
             params=dict(trial.params),
             epochs=len(scores),
             last=scores[-1] if scores else None,
-            best=max((score for score in scores if math.isfinite(score)), default=None),
+            best=_shown(trial.intermediate_values, trial.user_attrs.get(FOLD_EPOCHS)),
             live=live,
+            scores=dict(trial.intermediate_values),
             label=str(trial.user_attrs.get("candidate", "")),
             reason=str(trial.user_attrs.get("reason", "")),
         )
+
+
+def _shown(scores: Mapping[int, float], fold_epochs: int | None) -> float | None:
+    """A trial's score from what is finite of it; none where nothing is."""
+    finite = {epoch: score for epoch, score in scores.items() if math.isfinite(score)}
+    return trial_score(finite, fold_epochs) if finite else None
 
 
 class Progress:
@@ -129,8 +139,9 @@ class Progress:
         entry = self._entries[phase].setdefault(number, Entry(number, live=True))
         entry.epochs = max(entry.epochs, record.epoch)
         entry.last = record.score
-        if math.isfinite(record.score):
-            entry.best = record.score if entry.best is None else max(entry.best, record.score)
+        entry.scores[record.epoch] = record.score
+        spec = self.spec
+        entry.best = _shown(entry.scores, spec.epochs if spec is not None and spec.trainings > 1 else None)
         self._times.append(now)
 
     def on_end(self, phase: str, trial: FrozenTrial, now: float) -> Entry:
@@ -203,7 +214,7 @@ class Progress:
     @property
     def budget(self) -> int:
         """Full budget of a trial, epochs."""
-        return self.spec.epochs if self.spec is not None else 0
+        return self.spec.budget if self.spec is not None else 0
 
     def rate(self, now: float) -> float | None:
         """Epochs a second of all workers together, over the newest epochs of this driver."""

@@ -84,6 +84,8 @@ class Dataset:
         repeats: How often an epoch should pass over the training images, 1 for all but tiny sets.
         remarks: What the user should be told about how it was made, a sentence each.
         origin: Where its images come from, of a data set that was read from a source.
+        folds: Pairs of training and validation images, the first that of `train` and `val`; empty where
+            these are the only ones. See `trainables.data.folds.with_folds`.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Dataset:
     repeats: int = 1
     remarks: tuple[str, ...] = ()
     origin: Origin | None = None
+    folds: tuple[tuple[Images, Images], ...] = ()
 
     def fingerprint(self) -> str:
         """The same for the same images with the same labels in the same splits, 24 hexadecimal digits."""

@@ -77,7 +77,7 @@ def assign(
     splits[pool] = TRAIN
     if wanted and len(pool):
         rng = np.random.default_rng(derive_seed(seed, "split"))
-        splits[pool] = _carved(listing.labels[pool], clusters[pool], wanted, rng)
+        splits[pool] = divided(listing.labels[pool], clusters[pool], wanted, rng)
     return Assignment(splits, clusters, leaking)
 
 
@@ -102,13 +102,20 @@ def _leaks(splits: NDArray[np.int8], copies: NDArray[np.int64]) -> NDArray[np.bo
     return np.asarray((learns & judged) | ((splits == VAL) & tested))
 
 
-def _carved(
+def divided(
     labels: NDArray[np.int64],
     clusters: NDArray[np.int64],
     wanted: dict[int, float],
     rng: np.random.Generator,
 ) -> NDArray[np.int8]:
-    """Splits of the pool's images, [M]: whole clusters, the large ones first, each to who needs it most."""
+    """Splits of images, [M]: whole clusters, the large ones first, each to who needs it most.
+
+    Args:
+        labels: [M].
+        clusters: Number of what stays on one side, [M].
+        wanted: Split's number → its share of the images, in (0, 1); the rest trains.
+        rng: Of the choice.
+    """
     classes = int(labels.max()) + 1
     sides = [TRAIN, *wanted]
     need = _quotas(np.bincount(labels, minlength=classes), wanted)

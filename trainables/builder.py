@@ -189,6 +189,7 @@ def _parts(
     return Parts(
         strategy=bound.strategy,
         schedule=make_schedule(config.parts["schedule"], config.warmup.share, config.warmup.start),
+        sampling=config.parts["sampling"].make(),
         augment=augment,
         mixing=config.parts["mixing"].make(),
         sharpness=config.parts["sharpness"].make(),

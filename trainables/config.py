@@ -70,6 +70,7 @@ class Fixed(BaseModel):
         optimizer: How gradients become steps.
         schedule: The learning rate over the budget, after the warm-up.
         loss: What is minimised.
+        sampling: How often the images of each class are shown.
         augmentation: How images are changed.
         curriculum: How the strength of the changes grows during training.
         mixing: Whether images are mixed with each other, and how.
@@ -112,6 +113,7 @@ class Fixed(BaseModel):
     optimizer: str = "adamw"
     schedule: str = "cosine"
     loss: str = "cross_entropy"
+    sampling: str = "shuffled"
     augmentation: str = "standard"
     curriculum: str = "constant"
     mixing: str = "none"

@@ -59,6 +59,10 @@ PARTS: Mapping[str, Mapping[str, str]] = {
         "focal": "trainables.losses.focal:Focal",
         "class_balanced": "trainables.losses.class_balanced:ClassBalanced",
     },
+    "sampling": {
+        "shuffled": "trainables.sampling:Shuffled",
+        "balanced": "trainables.sampling:Balanced",
+    },
     "augmentation": {
         "standard": "trainables.augmentation.standard:Standard",
         "trivial_augment": "trainables.augmentation.trivial_augment:TrivialAugment",

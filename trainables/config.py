@@ -70,6 +70,7 @@ class Fixed(BaseModel):
         optimizer: How gradients become steps.
         schedule: The learning rate over the budget, after the warm-up.
         loss: What is minimised.
+        class_weights: How much an image of each class counts in it.
         sampling: How often the images of each class are shown.
         augmentation: How images are changed.
         curriculum: How the strength of the changes grows during training.
@@ -113,6 +114,7 @@ class Fixed(BaseModel):
     optimizer: str = "adamw"
     schedule: str = "cosine"
     loss: str = "cross_entropy"
+    class_weights: str = "none"
     sampling: str = "shuffled"
     augmentation: str = "standard"
     curriculum: str = "constant"

@@ -14,12 +14,14 @@ from spaces import InvalidParams, Params
 from trainables.augmentation import Augmentation, Curriculum
 from trainables.averaging import make_averaging
 from trainables.batchnorm import BatchNorm, re_estimate
+from trainables.class_weights import ClassWeights, scaled
 from trainables.config import Fixed, TrialConfig
 from trainables.data.batches import Split
 from trainables.finetuning import FineTuning, Parts, Plan, Pull
 from trainables.generators import seeded
 from trainables.gradients import Gradients
 from trainables.lasso import Lasso
+from trainables.losses import Criterion, MakesLoss, weighted_mean
 from trainables.material import Material
 from trainables.memory import MicroBatch, limit_memory
 from trainables.models.network import make_network, make_source
@@ -87,9 +89,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     gradients = Gradients(
         model=model,
         forward=torch.compile(model) if config.numerics.compile else model,
-        criterion=config.parts["loss"]
-        .make()
-        .make(_class_counts(material, device), config.regularisation.label_smoothing),
+        criterion=_criterion(config, _class_counts(material, device)),
         transfer=bound.transfer,
         precision=precision,
         scaler=scaler,
@@ -189,6 +189,7 @@ def _parts(
     return Parts(
         strategy=bound.strategy,
         schedule=make_schedule(config.parts["schedule"], config.warmup.share, config.warmup.start),
+        sampling=config.parts["sampling"].make(),
         augment=augment,
         mixing=config.parts["mixing"].make(),
         sharpness=config.parts["sharpness"].make(),
@@ -214,6 +215,14 @@ def _torch_groups(groups: list[ParamGroup], rate: float, decay: float) -> list[d
         }
         for group in groups
     ]
+
+
+def _criterion(config: TrialConfig, class_counts: Tensor) -> Criterion:
+    """The loss of a batch: that of its images, weighed by their classes."""
+    loss: MakesLoss = config.parts["loss"].make()
+    chosen: ClassWeights = config.parts["class_weights"].make()
+    losses = loss.make(class_counts, config.regularisation.label_smoothing)
+    return weighted_mean(losses, scaled(chosen, class_counts))
 
 
 def _class_counts(material: Material, device: torch.device) -> Tensor:

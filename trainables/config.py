@@ -90,6 +90,8 @@ class Fixed(BaseModel):
         optimizer: How gradients become steps.
         schedule: The learning rate over the budget, after the warm-up.
         loss: What is minimised.
+        class_weights: How much an image of each class counts in it.
+        sampling: How often the images of each class are shown.
         augmentation: How images are changed.
         curriculum: How the strength of the changes grows during training.
         mixing: Whether images are mixed with each other, and how.
@@ -141,6 +143,8 @@ class Fixed(BaseModel):
     optimizer: str = "adamw"
     schedule: str = "cosine"
     loss: str = "cross_entropy"
+    class_weights: str = "none"
+    sampling: str = "shuffled"
     augmentation: str = "standard"
     curriculum: str = "constant"
     mixing: str = "none"

@@ -16,7 +16,7 @@ from trainables.augmentation import Mixing
 from trainables.averaging import Averaging
 from trainables.batchnorm import BatchNorm
 from trainables.clipping import Clipping
-from trainables.data.batches import Split, epoch_order
+from trainables.data.batches import Split
 from trainables.determinism import exact
 from trainables.evaluation import Normalise, WithWeights, predict, score_logits
 from trainables.generators import seeded
@@ -26,6 +26,7 @@ from trainables.optimizers import set_pace
 from trainables.precision import Precision
 from trainables.protocol import Diverged, EpochRecord, State
 from trainables.report import detailed, headline
+from trainables.sampling import Sampling
 from trainables.schedules import Schedule
 from trainables.seeds import derive_seed
 from trainables.sharpness import Sharpness
@@ -66,6 +67,7 @@ class Parts:
     Args:
         strategy: Which layers learn, how fast, from when on.
         schedule: Factors on learning rate and momentum.
+        sampling: Which images an epoch shows.
         augment: Progress → the changes of images [B, C, H, W] in [0, 1] at that time.
         mixing: Of images with each other.
         sharpness: How many passes make a gradient.
@@ -79,6 +81,7 @@ class Parts:
 
     strategy: Strategy
     schedule: Schedule
+    sampling: Sampling
     augment: Callable[[float], Callable[[Tensor], Tensor]]
     mixing: Mixing
     sharpness: Sharpness
@@ -118,7 +121,8 @@ class FineTuning:
         self.normalise = normalise
         self.train, self.val = train, val
         self.classes = tuple(classes)
-        self.steps_per_epoch = len(epoch_order(len(train), plan.batch, plan.repeats, 0))
+        self._labels = train.labels.cpu()  # an order is made on the processor
+        self.steps_per_epoch = len(self._order(0))
         self.epoch = 0
         self.scores: list[float] = []
         self.best_epoch, self.best_score = 0, -float("inf")
@@ -167,7 +171,7 @@ class FineTuning:
         self.gradients.micro.learning(sum(p.numel() for p in self.model.parameters() if p.requires_grad))
         augment = parts.augment((epoch - 1) / plan.epochs)
         brake = parts.schedule.brake(self.scores)
-        order = epoch_order(len(self.train), plan.batch, plan.repeats, derive_seed(plan.seed, "order", epoch))
+        order = self._order(derive_seed(plan.seed, "order", epoch))
         waiting, ratio = Stopwatch(), UpdateRatio()
         figures = []
         began = time.perf_counter()
@@ -205,6 +209,10 @@ class FineTuning:
             "images_per_second": images_seen / seconds,
             "train_seconds": seconds,
         }
+
+    def _order(self, seed: int) -> list[Tensor]:
+        """The rows of each step of the epoch whose order has that seed."""
+        return self.parts.sampling.order(self._labels, self.plan.batch, self.plan.repeats, seed)
 
     def _set_pace(self, epoch: int, step: int, brake: float) -> None:
         """Rates and momenta of the next step, from the middle of its stretch of the budget."""

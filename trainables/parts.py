@@ -57,7 +57,15 @@ PARTS: Mapping[str, Mapping[str, str]] = {
     "loss": {
         "cross_entropy": "trainables.losses.cross_entropy:CrossEntropy",
         "focal": "trainables.losses.focal:Focal",
-        "class_balanced": "trainables.losses.class_balanced:ClassBalanced",
+    },
+    "class_weights": {
+        "none": "trainables.class_weights:NoWeights",
+        "inverse": "trainables.class_weights:Inverse",
+        "effective": "trainables.class_weights:Effective",
+    },
+    "sampling": {
+        "shuffled": "trainables.sampling:Shuffled",
+        "balanced": "trainables.sampling:Balanced",
     },
     "augmentation": {
         "standard": "trainables.augmentation.standard:Standard",

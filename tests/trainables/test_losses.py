@@ -6,15 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from trainables.losses.class_balanced import ClassBalanced
+from spaces import InputError
+from trainables.losses import weighted_mean
 from trainables.parts import PARTS, PartConfig
 
 COUNTS = torch.tensor([50, 5, 20, 1])
 LOSSES = list(PARTS["loss"])
 
 
-def loss(name, smoothing=0.0, counts=COUNTS, **options):
-    return PartConfig("loss", name, options).make().make(counts, smoothing)
+def losses(name, smoothing=0.0, **options):
+    return PartConfig("loss", name, options).make().make(COUNTS, smoothing)
+
+
+def loss(name, smoothing=0.0, **options):
+    """The plain mean over images."""
+    return lambda logits, targets: losses(name, smoothing, **options)(logits, targets).mean()
 
 
 def batch(size: int, seed: int, soft: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,11 +40,10 @@ def test_cross_entropy_is_torchs_with_hard_labels(smoothing):
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 10**6), smoothing=st.floats(0, 0.9))
-def test_focal_without_focus_and_balance_without_weights_are_cross_entropy(seed, smoothing):
+def test_focal_without_focus_is_cross_entropy(seed, smoothing):
     logits, targets = batch(7, seed)
     expected = loss("cross_entropy", smoothing)(logits, targets)
     assert torch.allclose(loss("focal", smoothing, gamma=0.0)(logits, targets), expected, atol=1e-5)
-    assert torch.allclose(loss("class_balanced", smoothing, beta=0.0)(logits, targets), expected, atol=1e-5)
 
 
 def test_focal_by_hand():
@@ -49,37 +54,19 @@ def test_focal_by_hand():
     assert float(loss("focal", gamma=2.0)(logits, targets)) == pytest.approx(by_hand, rel=1e-5)
 
 
-def test_class_balanced_weights_by_hand():
-    """β = 0.9: effective numbers 10·(1 − 0.9^n) for n = 1 and 2, scaled to a mean of 1 over the three images."""
-    weights = ClassBalanced(beta=0.9).weights(torch.tensor([1, 2]))
-    raw = [1 / 1.0, 1 / 1.9]
-    mean = (raw[0] + 2 * raw[1]) / 3
-    assert weights.tolist() == pytest.approx([raw[0] / mean, raw[1] / mean])
-    rare = ClassBalanced(beta=0.999).weights(COUNTS)
-    assert rare.argsort().tolist() == [0, 2, 1, 3]  # the fewer images, the more weight
-    assert float((rare * COUNTS).sum() / COUNTS.sum()) == pytest.approx(1.0)
-    empty = ClassBalanced().weights(torch.tensor([3, 0]))
-    assert torch.isfinite(empty).all()
-
-
-def test_an_image_of_a_rare_class_counts_more():
-    logits = torch.zeros(1, 4)
-    rare, common = torch.eye(4)[[3]], torch.eye(4)[[0]]
-    balanced = loss("class_balanced")
-    assert balanced(logits, rare) > 2 * balanced(logits, common)
-
-
 @pytest.mark.parametrize("name", LOSSES)
-@settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 10**6), sizes=st.lists(st.integers(1, 6), min_size=1, max_size=4))
-def test_the_parts_of_a_batch_add_up_to_the_batch(name, seed, sizes):
-    logits, targets = batch(sum(sizes), seed)
-    criterion = loss(name, 0.1)
-    parts = sum(
-        criterion(part, wanted) * (len(part) / len(logits))
-        for part, wanted in zip(logits.split(sizes), targets.split(sizes), strict=True)
-    )
-    assert torch.allclose(criterion(logits, targets), parts, atol=1e-5)
+def test_the_loss_of_an_image_is_its_own(name):
+    logits, targets = batch(6, 3)
+    each = losses(name, 0.1)(logits, targets)
+    alone = [losses(name, 0.1)(logits[i : i + 1], targets[i : i + 1]) for i in range(6)]
+    assert each.shape == (6,)
+    assert torch.allclose(each, torch.cat(alone))
+
+
+def test_a_loss_that_gives_a_mean_is_refused():
+    criterion = weighted_mean(functional.cross_entropy, torch.ones(4))
+    with pytest.raises(InputError, match=r"must give one value an image, \[9\], but got \[\]"):
+        criterion(*batch(9, 0))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +85,7 @@ def test_gradients_are_finite_where_the_network_is_certain(name, options, size):
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_mixed_label_has_its_minimum_at_the_mixture_or_between(name):
     targets = torch.tensor([[0.7, 0.3]])
-    counts = torch.tensor([4, 4])
     grid = torch.linspace(0.01, 0.99, 99)
-    values = [float(loss(name, counts=counts)(torch.stack([p, 1 - p])[None].log(), targets)) for p in grid]
+    values = [float(loss(name)(torch.stack([p, 1 - p])[None].log(), targets)) for p in grid]
     best = float(grid[values.index(min(values))])
     assert 0.5 < best <= 0.71

@@ -98,5 +98,10 @@ def epoch_order(images: int, batch: int, repeats: int, seed: int) -> list[Tensor
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.cat([torch.randperm(images, generator=generator) for _ in range(repeats)])
-    steps = max(1, len(order) // batch)
-    return list(order[: steps * batch].split(batch))
+    return list(order[: rows_of_epoch(images, batch, repeats)].split(batch))
+
+
+def rows_of_epoch(images: int, batch: int, repeats: int) -> int:
+    """How many rows an epoch shows: those of whole batches, or all there are where they make none."""
+    rows = images * repeats
+    return rows // batch * batch or rows

@@ -7,13 +7,13 @@ from functools import partial
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.losses.loss import Criterion
+from trainables.losses.loss import Losses
 from trainables.parts import Part
 
 
 class CrossEntropy(Part):
-    """``−Σ t_c log p_c``, a mean over images."""
+    """``−Σ t_c log p_c`` of each image."""
 
-    def make(self, class_counts: Tensor, label_smoothing: float) -> Criterion:
+    def make(self, class_counts: Tensor, label_smoothing: float) -> Losses:
         """Torch's own, which takes soft labels."""
-        return partial(functional.cross_entropy, label_smoothing=label_smoothing)
+        return partial(functional.cross_entropy, reduction="none", label_smoothing=label_smoothing)

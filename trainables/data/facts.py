@@ -19,7 +19,9 @@ class Facts:
 
     Args:
         fault: Empty, `UNREADABLE` or `TRUNCATED`, [N].
-        reason: What the decoder said, empty without a fault, [N].
+        reason_of: Which of `reasons` is the image's, [N].
+        reasons: What the decoder has said of any image, an empty text first: a column of texts as wide as the
+            longest would be larger than all others.
         digest: Of the file's bytes (BLAKE2b, 16 bytes, as hexadecimal digits), [N].
         format: The file's format as Pillow calls it (``JPEG``), [N].
         mode: Pillow's mode before any conversion (``RGB``, ``L``, ``I;16``, ``P``, ``CMYK``, …), [N].
@@ -37,7 +39,8 @@ class Facts:
     """
 
     fault: NDArray[np.str_]
-    reason: NDArray[np.str_]
+    reason_of: NDArray[np.int32]
+    reasons: NDArray[np.str_]
     digest: NDArray[np.str_]
     format: NDArray[np.str_]
     mode: NDArray[np.str_]
@@ -61,6 +64,15 @@ class Facts:
         """Which images can be used, [N]."""
         return np.asarray(self.fault == "")
 
+    def reason(self, row: int) -> str:
+        """What the decoder said of an image; empty without a fault."""
+        return str(self.reasons[self.reason_of[row]])
+
+    def row(self, row: int) -> dict[str, Any]:
+        """One image's facts, as `gather` takes them."""
+        columns = (column.name for column in fields(self) if not column.name.startswith("reason"))
+        return {name: getattr(self, name)[row] for name in columns} | {"reason": self.reason(row)}
+
     def save(self, path: Path) -> None:
         """Write the columns to a new file (NumPy's ``.npz``, no pickles)."""
         with path.open("xb") as file:
@@ -80,8 +92,15 @@ class Facts:
             "phash": np.uint64, "peak": np.float32, "brightness": np.float32, "contrast": np.float32,
             "sharpness": np.float32,
         }  # fmt: skip
-        columns: dict[str, Any] = {}
+        reasons = ["", *sorted({row["reason"] for row in rows if row.get("reason")})]
+        number = {reason: place for place, reason in enumerate(reasons)}
+        columns: dict[str, Any] = {
+            "reasons": np.asarray(reasons, np.str_),
+            "reason_of": np.asarray([number[row.get("reason", "")] for row in rows], np.int32),
+        }
         for column in fields(cls):
+            if column.name in columns:
+                continue
             if column.name in ("mean", "deviation"):
                 nothing = (0.0,) * channels
                 values = [row.get(column.name, nothing) for row in rows]

@@ -81,7 +81,7 @@ class StoreOrigin:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["image", "class", "split", "reason"])
         for row, key in enumerate(listing.keys):
-            reason = str(facts.reason[row] or facts.fault[row])
+            reason = facts.reason(row) or str(facts.fault[row])
             if self.assignment.leaking[row]:
                 reason = "a copy of it is in a split that judges it"
             label = listing.classes[listing.labels[row]]
@@ -107,7 +107,7 @@ def read_dataset(name: str, source: Source, reading: Reading, seed: int = 0) -> 
     if not readable.any():
         raise InputError(
             f"data {name!r} must have images that can be read, but of {len(listing):,} none can; the first, "
-            f"{listing.keys[0]!r}: {store.facts.reason[0]}"
+            f"{listing.keys[0]!r}: {store.facts.reason(0)}"
         )
     if len(np.unique(listing.labels[readable])) < 2:
         raise InputError(f"data {name!r} must have images of two classes or more, but has {_classes(store)}")
@@ -182,7 +182,7 @@ def _remarks(store: Store, assignment: Assignment) -> list[str]:
         first = int(broken[0])
         remarks.append(
             f"{len(broken):,} of {len(listing):,} images cannot be read and are left out, the first "
-            f"{listing.keys[first]!r}: {store.facts.reason[first] or store.facts.fault[first]}"
+            f"{listing.keys[first]!r}: {store.facts.reason(first) or store.facts.fault[first]}"
         )
     leaking = int(assignment.leaking.sum())
     if leaking:

@@ -46,6 +46,12 @@ class Folder(Files):
         Raises:
             InputError: There is no image in any folder of a class.
         """
+        try:
+            yield from self._found()
+        except OSError as error:  # else a class that may not be read would silently be no class
+            raise InputError(f"{error.filename} must be readable, but: {error.strerror}") from None
+
+    def _found(self) -> Iterator[Sample]:
         found = False
         for top in sorted(self._split_of) or [""]:
             base = self.root / top
@@ -60,7 +66,7 @@ class Folder(Files):
     def _images(self, folder: Path) -> Iterator[str]:
         """Paths of all images below `folder`, sorted; a folder that a link leads back to is seen once."""
         seen: set[tuple[int, int]] = set()
-        for where, below, files in os.walk(folder, followlinks=True):
+        for where, below, files in os.walk(folder, followlinks=True, onerror=_refuse):
             here = os.stat(where)
             if (here.st_dev, here.st_ino) in seen:
                 below.clear()
@@ -78,6 +84,10 @@ class Folder(Files):
             f"{os.fspath(self.root)!r} must hold a folder a class with images in it (cats/1.jpg, or "
             f"train/cats/1.jpg), but {but}"
         )
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def image_suffixes() -> frozenset[str]:

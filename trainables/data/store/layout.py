@@ -31,7 +31,7 @@ from trainables.data.cache import cache_folder
 from trainables.data.listing import SPLITS, Listing
 from trainables.data.preprocessing import Preprocessing
 
-VERSION = 1
+VERSION = 2
 """Of the layout."""
 
 PARTS = ("pool", *SPLITS[1:])

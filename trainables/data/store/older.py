@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -66,5 +66,5 @@ class Older:
         if self.facts is None or digest not in self.rows:
             return None
         image, part, row = self.rows[digest]
-        facts: Row = {column.name: getattr(self.facts, column.name)[image] for column in fields(Facts)}
+        facts: Row = self.facts.row(image)
         return (None if facts["fault"] else self.files[part][row]), facts

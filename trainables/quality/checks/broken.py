@@ -37,5 +37,5 @@ def find_broken(subject: Subject) -> Iterable[Finding]:
             + ("; no image is left." if none_left else "."),
             advice=ADVICE[fault],
             count=len(rows),
-            groups=one_each(rows, lambda row: str(facts.reason[row])),
+            groups=one_each(rows, facts.reason),
         )

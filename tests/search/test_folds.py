@@ -9,16 +9,19 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy.stats import wilcoxon
 
 from search import Objective, Study
 from search.decisions.folds import FoldScheduler, worse
 from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
+from search.overview import best_recipe
 from search.recipe import load_recipe
 from search.score import FOLD_EPOCHS, trial_score
 from search.spec import OWN_CORE, load_spec
 from search.store.databases import open_storage
+from search.training import train_recipe
 from spaces import InputError
 
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=20)
@@ -87,47 +90,32 @@ def test_the_first_folds_end_is_no_end():
 
 
 SETTINGS = {
-    "data": "tests.search.parts:quadrants", "trials": 3, "finalists": 1, "finalist_seeds": 1, "scheduler": "none",
+    "data": "tests.search.parts:quadrants", "trials": 2, "finalists": 1, "finalist_seeds": 1, "scheduler": "none",
     "epochs": 2, "warmup_epochs": 0.5, "folds": 3, "searcher": "random",
 }  # fmt: skip
 
 
 @pytest.mark.timeout(300)
-def test_a_study_on_folds_runs_to_its_answer_and_on(small_study, tmp_path):
-    study = small_study(**SETTINGS, trainable="tests.search.parts:Logged")
+def test_a_study_on_folds_runs_to_its_answer_and_its_recipe_repeats_it(small_study, tmp_path):
+    study = small_study(**SETTINGS, trainable=OWN_CORE)
     result = study.run()
-    assert [(trial.state, trial.epochs) for trial in result.trials] == [("COMPLETE", 6)] * 3
+    assert [(trial.state, trial.epochs) for trial in result.trials] == [("COMPLETE", 6)] * 2
     ledger = optuna.load_study(study_name="small", storage=open_storage(study.store))
     for trial, summary in zip(ledger.trials, result.trials, strict=True):
         assert trial.user_attrs[FOLD_EPOCHS] == 2
         folds = [max(trial.intermediate_values[e] for e in (1 + 2 * f, 2 + 2 * f)) for f in range(3)]
         assert trial.value == pytest.approx(fmean(folds))
         assert summary.score == pytest.approx(trial.value)
-    longer = small_study(**{**SETTINGS, "trials": 4}, trainable="tests.search.parts:Logged").run()
-    assert [trial.score for trial in longer.trials[:3]] == [trial.score for trial in result.trials]
-    with pytest.raises(InputError, match="folds=3, but now folds=4"):
-        small_study(**{**SETTINGS, "folds": 4}, trainable="tests.search.parts:Logged").run()
-
-
-@pytest.mark.timeout(300)
-def test_the_test_split_is_measured_by_every_folds_network(small_study, tmp_path):
-    study = small_study(**{**SETTINGS, "trials": 1}, trainable=OWN_CORE)
-    result = study.run()
+    # The test split is measured by the networks of all folds.
     assert result.answer is not None
     assert len(result.answer.winner.test) == 1
     assert 0 <= result.answer.winner.test[0] <= 1
     path = tmp_path / "recipe.yaml"
-    from search.overview import best_recipe
-
     path.write_text(best_recipe(study))
-    recipe = load_recipe(path)
-    assert recipe.folds == 3
-    from rich.console import Console
-
-    from search.training import train_recipe
-
-    score = train_recipe(path, None, None, Console(quiet=True))
-    assert score == pytest.approx(result.best.score)
+    assert load_recipe(path).folds == 3
+    assert train_recipe(path, None, None, Console(quiet=True)) == pytest.approx(result.best.score)
+    with pytest.raises(InputError, match="folds=3, but now folds=4"):
+        small_study(**{**SETTINGS, "folds": 4}, trainable=OWN_CORE).run()
 
 
 def test_an_objective_gives_the_mean_over_folds():

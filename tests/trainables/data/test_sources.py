@@ -392,7 +392,7 @@ def test_torchvision_without_the_data_or_the_name(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["digitz", "", "photos/of/cats", "hf:", "torchvision:", "a b:c"])
 def test_a_name_of_nothing_says_what_there_is(name):
-    with pytest.raises(InputError, match="data must be (one of digits|named)"):
+    with pytest.raises(InputError, match=r"data must be (one of digits|named)"):
         find_dataset(name)
     with pytest.raises(InputError):
         load_dataset(name)

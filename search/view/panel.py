@@ -20,7 +20,7 @@ MOST_ROWS = 10
 WIDEST = 120
 MARGIN = 4
 """Columns left free at the right: the ``^C`` that a terminal echoes must not begin a line of its own."""
-SHORTEST_BAR = 8
+SHORTEST_BAR, LONGEST_BAR = 8, 40
 
 
 def draw(progress: Progress, now: float, width: int, height: int) -> Panel:
@@ -28,7 +28,7 @@ def draw(progress: Progress, now: float, width: int, height: int) -> Panel:
     width = min(width - MARGIN, WIDEST)
     parts: list[RenderableType] = []
     if progress.busy:
-        parts.append(_busy(progress))
+        parts.append(_busy(progress, width))
     if progress.spec is not None:
         parts += [_bar(progress, now, width), _states(progress), _best(progress), _epochs(progress)]
         running = progress.running()
@@ -54,16 +54,26 @@ def _title(progress: Progress) -> Text:
     return title
 
 
-def _busy(progress: Progress) -> Text:
-    text = progress.busy
-    if progress.share is not None:
-        done, total = progress.share
-        text += f": {100 * done // total} %"
-    return _line(f"{text} …", "italic")
+def _busy(progress: Progress, width: int) -> Text:
+    if progress.share is None:
+        return _line(f"{progress.busy} …", "italic")
+    done, total = progress.share
+    text = f"{progress.busy}: {100 * done // total} %  "
+    room = min(width - len(text) - 4, LONGEST_BAR)  # the panel's border and margins
+    return _line(text, "italic").append_text(_drawn(done, total, room))
+
+
+def _drawn(done: int, total: int, room: int) -> Text:
+    """Drawn by hand: rich's own bar has no background without colour."""
+    line = _line()
+    if room >= SHORTEST_BAR:
+        filled = room * min(done, total) // max(total, 1)
+        line.append("━" * filled, "green")
+        line.append("─" * (room - filled), "dim")
+    return line
 
 
 def _bar(progress: Progress, now: float, width: int) -> Text:
-    """Drawn by hand: rich's own bar has no background without colour."""
     done, total = progress.done(progress.phase), progress.total(progress.phase)
     noun = "trial" if progress.phase == SEARCH else "training"
     gone = now - progress.started if progress.started is not None else 0.0
@@ -74,9 +84,7 @@ def _bar(progress: Progress, now: float, width: int) -> Text:
     line = _line()
     room = width - len(figures) - 6  # the panel's border and margins, and two blanks
     if room >= SHORTEST_BAR:
-        filled = room * min(done, total) // max(total, 1)
-        line.append("━" * filled, "green")
-        line.append("─" * (room - filled) + "  ", "dim")
+        line.append_text(_drawn(done, total, room)).append("  ")
     return line.append(figures)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from optuna.trial import FrozenTrial
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 FOLD_EPOCHS = "fold_epochs"
 """The user attribute that holds how many epochs a fold has, of a trial that trains several."""

@@ -44,7 +44,7 @@ def finished(store):
 
 @pytest.mark.timeout(120)
 def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
-    run = ["run", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL]
+    run = ["run", "digits", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL]
     code, out, err = command(*run)  # nothing is left to do but to say so
     assert code == 0, err
     assert "2 trials: 2 COMPLETE" in out
@@ -104,14 +104,14 @@ def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
     ],
 )
 def test_a_name_that_is_another_studys(command, finished, words, said):
-    code, _, err = command("run", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL, *words)
+    code, _, err = command("run", "digits", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL, *words)
     assert code == 2
     assert err == f"finetune-search: {said}continue it as it was, or choose another --name\n"
 
 
 def test_what_typer_itself_refuses(refused, command):
     assert refused("lst") == "No such command 'lst'; did you mean 'list'?"
-    assert refused("frob") == "No such command 'frob'; there are: run, list, show, best, train, ui"
+    assert refused("frob") == "No such command 'frob'; there are: run, check, list, show, best, train, ui"
     assert refused("run", "--trails", "3").startswith("No such option: --trails")
     assert refused("show") == "Missing argument 'NAME'; see finetune-search show --help"
     assert refused("run", "a", "b").startswith("Got unexpected extra argument")

@@ -174,6 +174,11 @@ def _way_out(assignment: Assignment) -> str:
     return "give more images, or other shares (val_share, test_share)"
 
 
+def _images_are(images: int) -> str:
+    """``1 image is``, ``2 images are``."""
+    return "1 image is" if images == 1 else f"{images:,} images are"
+
+
 def _remarks(store: Store, assignment: Assignment) -> list[str]:
     """What the user should know of the images that are not used."""
     listing, broken = store.listing, np.flatnonzero(~store.facts.readable)
@@ -187,7 +192,7 @@ def _remarks(store: Store, assignment: Assignment) -> list[str]:
     leaking = int(assignment.leaking.sum())
     if leaking:
         remarks.append(
-            f"{leaking:,} training images are near-duplicates of images in val or test and are left out "
+            f"{_images_are(leaking)} left out, since a split that judges what is learnt from them has a copy "
             "(duplicates=as_given keeps them)"
         )
     unassigned = int((listing.splits == UNASSIGNED).sum())

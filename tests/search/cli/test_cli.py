@@ -104,7 +104,9 @@ def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
     ],
 )
 def test_a_name_that_is_another_studys(command, finished, words, said):
-    code, _, err = command("run", "digits", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL, *words)
+    code, _, err = command(
+        "run", "digits", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL, *words
+    )
     assert code == 2
     assert err == f"finetune-search: {said}continue it as it was, or choose another --name\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainables.quality.checks import CHECKS
 from trainables.quality.finding import Finding, Skipped
-from trainables.quality.report import Report
+from trainables.quality.report import Measures, Report
 from trainables.quality.subject import Subject
 
 
@@ -25,4 +25,5 @@ def examine(subject: Subject) -> Report:
             sorted(findings, key=lambda finding: -finding.severity)
         ),  # stable: else in their order
         skipped=tuple((skip.kind, skip.reason) for skip in skipped),
+        measures=Measures.of(subject.facts),
     )

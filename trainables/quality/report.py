@@ -3,14 +3,57 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.facts import Facts
 from trainables.data.listing import SPLITS, Listing
 from trainables.quality.finding import Finding, Severity
 
 VERSION = 1
 """Of the JSON: raised when a name changes its meaning or goes."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Of all readable images.
+
+    Args:
+        side: Least, median and greatest shorter side, pixels.
+        aspect: Least, median and greatest width over height.
+        mean: Of each channel, in [0, 1].
+        deviation: Standard deviation of each channel over all pixels of all images, in [0, 1].
+    """
+
+    side: tuple[float, float, float]
+    aspect: tuple[float, float, float]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @classmethod
+    def of(cls, facts: Facts) -> Measures | None:
+        """From the facts of all images; none where no image can be read."""
+        rows = np.flatnonzero(facts.readable)
+        if not len(rows):
+            return None
+        width, height = facts.width[rows].astype(float), facts.height[rows].astype(float)
+        mean, deviation = facts.mean[rows].astype(float), facts.deviation[rows].astype(float)
+        of_all = mean.mean(axis=0)
+        spread = np.sqrt(np.maximum((deviation**2 + mean**2).mean(axis=0) - of_all**2, 0))
+        return cls(
+            _range(np.minimum(width, height)), _range(width / height), _rounded(of_all), _rounded(spread)
+        )
+
+
+def _range(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(values.min()), float(np.median(values)), float(values.max())
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(value), 4) for value in values)
 
 
 @dataclass(frozen=True)
@@ -23,6 +66,7 @@ class Report:
         readable: How many of them can be used.
         findings: Worst first.
         skipped: Checks that were not made, with the reason: (kind, why).
+        measures: What the readable images measure.
     """
 
     name: str
@@ -30,6 +74,7 @@ class Report:
     readable: int
     findings: tuple[Finding, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    measures: Measures | None = None
 
     @property
     def meaningless(self) -> bool:
@@ -58,6 +103,7 @@ class Report:
             "readable": self.readable,
             "classes": self.images_by(),
             "meaningless": self.meaningless,
+            "measures": None if self.measures is None else asdict(self.measures),
             "findings": [self._finding(finding) for finding in self.findings],
             "skipped": [{"kind": kind, "reason": reason} for kind, reason in self.skipped],
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from search.view.check.files import MARK, write_ours
-from search.view.check.terminal import example, headline, split_line, verdict
+from search.view.check.terminal import example, headline, measure_line, split_line, verdict
 from trainables.quality.finding import Finding, Severity
 from trainables.quality.report import Report
 
@@ -77,13 +77,14 @@ def page(report: Report, thumbnail: Thumbnail) -> str:
     skipped = "".join(
         f"<li>{_text(kind.replace('_', ' '))}: {_text(reason)}</li>" for kind, reason in report.skipped
     )
+    measures = "" if report.measures is None else f"<p class=quiet>{_text(measure_line(report.measures))}</p>"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="{MARK}">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_text(report.name)}: data check</title><style>{STYLE}</style></head><body>"
-        f"<h1>{_text(headline(report))}</h1><p class=quiet>{_text(split_line(report))}</p>"
+        f"<h1>{_text(headline(report))}</h1><p class=quiet>{_text(split_line(report))}</p>{measures}"
         f"<p class=verdict>{_text(verdict(report))}</p>{findings}"
         + (f"<section><h2>Not looked for</h2><ul>{skipped}</ul></section>" if skipped else "")
         + f"<section><h2>Images a class</h2>{_classes(report)}</section></body></html>\n"

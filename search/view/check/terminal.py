@@ -9,7 +9,7 @@ from rich.text import Text
 
 from search.view import words
 from trainables.quality.finding import Finding, Mention, Severity
-from trainables.quality.report import Report
+from trainables.quality.report import Measures, Report
 
 STYLES = {Severity.BLOCKER: "bold red", Severity.WARNING: "bold yellow", Severity.NOTICE: "bold cyan"}
 SHOWN = 4
@@ -29,6 +29,8 @@ def render_check(report: Report, console: Console, *, shown: int = SHOWN) -> Non
     """
     _say(console, headline(report), style="bold")
     _say(console, split_line(report))
+    if report.measures is not None:
+        _say(console, measure_line(report.measures))
     console.print()
     for finding in report.findings:
         _finding(report, finding, console, shown)
@@ -69,6 +71,22 @@ def split_line(report: Report) -> str:
         f"{splits}; classes from {words.one_line(smallest, 30)} ({sizes[smallest]:,}) to "
         f"{words.one_line(largest, 30)} ({sizes[largest]:,})"
     )
+
+
+def measure_line(measures: Measures) -> str:
+    """Sizes, shapes and channels."""
+    least, median, most = measures.side
+    sides = (
+        f"{least:.0f} pixels" if least == most else f"{least:.0f} to {most:.0f} pixels (median {median:.0f})"
+    )
+    narrow, usual, wide = measures.aspect
+    shapes = (
+        f"{usual:.2g}" if f"{narrow:.2g}" == f"{wide:.2g}" else f"{narrow:.2g} to {wide:.2g} ({usual:.2g})"
+    )
+    mean, deviation = (
+        ", ".join(f"{value:.2f}" for value in of) for of in (measures.mean, measures.deviation)
+    )
+    return f"shorter side {sides}; width over height {shapes}; channels' mean {mean}, deviation {deviation}"
 
 
 def verdict(report: Report) -> str:

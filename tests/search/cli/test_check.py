@@ -57,6 +57,15 @@ def test_a_clean_set_gives_no_finding(tmp_path):
     assert report.findings == ()
     assert not report.meaningless
     assert report.readable == len(report.listing) == 138
+    measures = report.to_dict()["measures"]
+    assert measures["side"] == (96, 96, 96)
+    assert measures["aspect"] == (1, 1, 1)
+    pixels = (
+        np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "photos").rglob("*.jpg"))])
+        / 255
+    )
+    assert measures["mean"] == pytest.approx(pixels.mean(axis=(0, 1, 2)), abs=0.01)
+    assert measures["deviation"] == pytest.approx(pixels.std(axis=(0, 1, 2)), abs=0.01)
 
 
 def test_every_fault_of_files_is_found_named_and_counted(tmp_path):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tests.trainables.data.pictures import write_classes
-from tests.trainables.data.test_store import assert_right, opened
+from tests.trainables.data.test_picture_store import assert_right, opened
 
 BUILD = """
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -21,9 +22,17 @@ from tests.trainables.data.pictures import (
 
 
 @pytest.fixture(autouse=True)
-def _cache(request, tmp_path, monkeypatch):
-    if "model" not in request.function.__name__:  # the built-in network's weights are in everybody's cache
-        monkeypatch.setenv("FINETUNE_SEARCH_CACHE", str(tmp_path / "cache"))
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_SEARCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """Those of the built-in network, made once for all tests."""
+    from trainables.models.glyphs import ensure_weights
+
+    return ensure_weights()
 
 
 CLASSES = ("cat", "dog", "owl")
@@ -247,7 +256,7 @@ def test_slips_are_one_sentence(command, arguments, says):
 
 
 @pytest.mark.timeout(300)
-def test_a_model_finds_labels_that_are_wrong(tmp_path):
+def test_a_model_finds_labels_that_are_wrong(weights, cache, tmp_path):
     """Characters that the built-in network knows, one in twenty with another's label."""
     from trainables.data.glyphs import CLASSES as CHARACTERS
     from trainables.data.glyphs import render_glyphs
@@ -266,6 +275,8 @@ def test_a_model_finds_labels_that_are_wrong(tmp_path):
         if told != letter:
             wrong.add(name)
         write(tmp_path / "letters" / name, encoded(Image.fromarray(picture.squeeze())))
+    cache.mkdir()
+    shutil.copy(weights, cache)
     report = check_data(str(tmp_path / "letters"), {"model": "glyphs", "channels": 1, "crop_pct": 1.0}).report
     finding = found(report)["label_errors"]
     assert len(wrong) == 15

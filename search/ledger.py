@@ -94,12 +94,15 @@ class Ledger:
         """Let a coming `ask` return `params`; the trial carries `attributes` from the start."""
         self.study.enqueue_trial(dict(params), user_attrs=attributes)
 
-    def ask(self, seed_of: Callable[[int], int]) -> Assignment:
+    def ask(self, seed_of: Callable[[int], int], params: Params | None = None) -> Assignment:
         """A new trial (or the next one enqueued), RUNNING from now on.
 
         Args:
             seed_of: Trial number → seed, for a trial that was not enqueued with one.
+            params: Its recipe, where nothing is enqueued; none lets the study's sampler draw one.
         """
+        if params is not None:
+            self.enqueue(params)
         return self._open(self.study.ask(), seed_of)
 
     def adopt(self, number: int, seed_of: Callable[[int], int]) -> Assignment:

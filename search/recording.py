@@ -116,6 +116,10 @@ class Recording:
         projection.record(number, record.epoch, time_ms, {SCORE: score, **record.metrics})
         self._view.on_record(phase, number, record)
 
+    def on_pause(self, phase: str, number: int) -> None:
+        """To the screen; in MLflow the run stays open."""
+        self._view.on_pause(phase, number)
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """To both."""
         self._projections[phase].end(trial)

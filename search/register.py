@@ -13,13 +13,11 @@ from filelock import FileLock, Timeout
 
 from search.errors import StudyError
 from search.ledger import Ledger, make_study
-from search.searchers.registry import make_sampler
 from search.spec import CHANGEABLE, StudySpec
 from search.store.databases import open_storage
 from search.store.layout import Store
 from spaces import InputError, SearchSpace
 from trainables.config import Fixed
-from trainables.seeds import derive_seed
 
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
 BASELINE, UID, DATA = "baseline", "uid", "data_fingerprint"
@@ -58,16 +56,10 @@ def alone(store: Store, name: str) -> Iterator[None]:
 
 
 def open_ledger(store: Store, spec: StudySpec, space: SearchSpace, name: str) -> Ledger:
-    """The ledger called `name`, made where there is none, with the study's searcher to propose.
-
-    The searcher's seed depends on how many trials there are: after a restart the same one would
-    propose the same recipes again.
-    """
-    storage = open_storage(store)
-    trials = {s.study_name: s.n_trials for s in optuna.get_all_study_summaries(storage)}
-    sampler = make_sampler(spec.searcher, derive_seed(spec.seed, "sampler", trials.get(name, 0)))
+    """The ledger called `name`, made where there is none. It only records: recipes are proposed by the policy."""
     fold_epochs = spec.epochs if spec.trainings > 1 else None
-    return Ledger(make_study(storage, name, sampler), space, fold_epochs)
+    study = make_study(open_storage(store), name, optuna.samplers.RandomSampler(spec.seed))
+    return Ledger(study, space, fold_epochs)
 
 
 def enter(ledger: Ledger, spec: StudySpec) -> None:

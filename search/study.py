@@ -14,14 +14,19 @@ from optuna.trial import FrozenTrial, TrialState
 from search import register
 from search.confirm import Confirmation
 from search.decisions.folds import FoldScheduler
+from search.decisions.history import History
 from search.decisions.phase import Phase
+from search.decisions.policy import Policy
 from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler, Scheduler
 from search.errors import StudyError
 from search.execution.names import BEST, LAST
+from search.execution.schedulers import make_scheduler
 from search.ledger import Ledger, records_of
 from search.recording import Recording
 from search.result import Answer, StudyResult, summarise
+from search.searchers.registry import make_searcher
+from search.searchers.uniform import Uniform
 from search.spec import OWN_CORE, StudySpec, load_spec
 from search.store.databases import prepare
 from search.store.layout import Store
@@ -171,7 +176,7 @@ class Study:
         self, confirmation: Confirmation, ledger: Ledger, grace: int, recording: Recording, workers: int
     ) -> Program:
         """Search and confirmation, standing where the ledger says."""
-        spec = self.spec
+        spec, space = self.spec, ledger.space
         began = time.monotonic() - _seconds_spent(ledger, workers)
         deadline = None if spec.time is None else began + spec.time
 
@@ -181,7 +186,7 @@ class Study:
         search = Phase(
             SEARCH,
             ledger,
-            self._scheduler(grace),
+            self.policy(space, grace, len(ledger.trials())),
             max_epochs=spec.budget,
             target=spec.trials,
             seed_of=seed_of("trial"),
@@ -193,7 +198,7 @@ class Study:
         confirm = Phase(
             CONFIRM,
             confirmation.ledger,
-            NoScheduler(),
+            Policy(self._history(space), Uniform(spec.seed), NoScheduler()),
             max_epochs=spec.budget,
             target=confirmation.enter_baseline(),
             seed_of=seed_of(CONFIRM),
@@ -206,14 +211,34 @@ class Study:
 
         return Program(search, confirm, choose)
 
+    def policy(self, space: SearchSpace, grace: int, begun: int = 0) -> Policy:
+        """Who decides in this study, without anything seen yet.
+
+        Args:
+            space: Its space.
+            grace: Its first rung, epochs.
+            begun: Trials that the ledger has. The searcher's seed depends on it: after a restart the same one
+                would propose the same recipes again.
+        """
+        spec = self.spec
+        searcher = make_searcher(spec.searcher, derive_seed(spec.seed, "sampler", begun))
+        return Policy(self._history(space), searcher, self._scheduler(grace))
+
+    def _history(self, space: SearchSpace) -> History:
+        return History(space, self.spec.budget, self.spec.epochs if self.spec.trainings > 1 else None)
+
     def _scheduler(self, grace: int) -> Scheduler:
         spec = self.spec
-        if spec.scheduler == "none":
-            return NoScheduler()
-        from search.execution.asha import Asha
-
-        within = Asha(spec.epochs, grace, spec.eta)
-        return within if spec.trainings == 1 else FoldScheduler(within, spec.epochs, spec.trainings)
+        within = make_scheduler(
+            spec.scheduler,
+            spec.epochs,
+            grace=grace,
+            eta=spec.eta,
+            finish=max(1, spec.finalists),
+            seed=derive_seed(spec.seed, "scheduler"),
+        )
+        folded = spec.trainings > 1 and spec.scheduler != "none"
+        return FoldScheduler(within, spec.epochs, spec.trainings) if folded else within
 
     def _folder(self, phase: str, number: int) -> Path:
         if phase == CONFIRM:

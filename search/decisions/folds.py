@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from search.decisions.history import History
 from search.decisions.scheduler import Decision, Scheduler
 
 SURE = 0.1
@@ -48,6 +49,10 @@ class FoldScheduler:
         if best is not None and worse(self._scores(number, fold), self._scores(best, fold)):
             return Decision.STOP
         return Decision.CONTINUE
+
+    def resume(self, history: History, *, closing: bool) -> int | None:
+        """Trials pause within their first fold alone, so its scheduler knows."""
+        return self._first.resume(history, closing=closing)
 
     def _best(self, number: int) -> int | None:
         """The trial of the highest score among those that have finished all folds, this one left out."""

@@ -7,10 +7,19 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.decisions.scheduler import Decision, Scheduler
+from search.decisions.history import Status
+from search.decisions.policy import Policy
+from search.decisions.scheduler import Decision
 from search.ledger import Assignment, Ledger, records_of, time_of
-from search.score import FOLD_EPOCHS, trial_score
+from search.searchers.keep_away import DIVERGED
 from trainables.protocol import EpochRecord
+
+STATUS = {
+    TrialState.COMPLETE: Status.COMPLETE,
+    TrialState.PRUNED: Status.STOPPED,
+    TrialState.FAIL: Status.FAILED,
+}
+"""The ledger's final states as the decisions see them."""
 
 
 class Listener(Protocol):
@@ -22,6 +31,9 @@ class Listener(Protocol):
     def on_record(self, phase: str, number: int, record: EpochRecord, time_ms: int) -> None:
         """An epoch is recorded."""
 
+    def on_pause(self, phase: str, number: int) -> None:
+        """A trial gives its worker back. It may go on later (`on_start`), or be told its end."""
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """A trial has its final state."""
 
@@ -32,7 +44,7 @@ class Phase:
     Args:
         name: ``search`` or ``confirm``.
         ledger: What it reads and writes.
-        scheduler: Who judges records.
+        policy: Who proposes and judges; its history is empty, and is filled from the ledger.
         max_epochs: Full budget of a trial.
         target: How many trials the ledger shall hold in the end (a failed one counts).
         seed_of: Trial number → seed.
@@ -44,7 +56,7 @@ class Phase:
         self,
         name: str,
         ledger: Ledger,
-        scheduler: Scheduler,
+        policy: Policy,
         *,
         max_epochs: int,
         target: int,
@@ -55,7 +67,7 @@ class Phase:
         self.name = name
         self.ledger = ledger
         self.target = target
-        self._scheduler = scheduler
+        self._policy = policy
         self._max_epochs = max_epochs
         self._seed_of = seed_of
         self._listener = listener
@@ -73,35 +85,59 @@ class Phase:
             for trial in trials
             for record in records_of(trial)
         )
-        fold_epochs = {trial.number: trial.user_attrs.get(FOLD_EPOCHS) for trial in trials}
-        scores: dict[int, dict[int, float]] = {}
+        for trial in trials:
+            if trial.state is not TrialState.WAITING:
+                self._policy.begin(trial.number, trial.params)
         for _, number, _, record in events:  # in the order in which they were judged
             if record.ended:
                 self._ended[number] = record
-            scores.setdefault(number, {})[record.epoch] = record.score
-            score = trial_score(scores[number], fold_epochs[number])
-            self._verdicts[number] = self._scheduler.on_record(number, record.epoch, score)
-        return [trial.number for trial in trials if trial.state is TrialState.RUNNING]
+            self._verdicts[number] = self._judge(number, record)
+        to_resume = []
+        for trial in trials:
+            if trial.state.is_finished():
+                diverged = DIVERGED in trial.user_attrs
+                self._policy.end(trial.number, STATUS[trial.state], diverged=diverged)
+            elif trial.state is TrialState.RUNNING and not self._is_paused(trial.number):
+                self._policy.begin(trial.number, trial.params)
+                to_resume.append(trial.number)
+        return to_resume
+
+    def _judge(self, number: int, record: EpochRecord) -> Decision:
+        seconds = record.metrics.get("epoch_seconds", 0.0)
+        return self._policy.on_record(number, record.epoch, record.score, seconds)
+
+    def _is_paused(self, number: int) -> bool:
+        """Whether an earlier driver paused a trial: its last record says so, unless it ended with it."""
+        whole = self._policy.history[number].epochs >= self._max_epochs or number in self._ended
+        return self._verdicts.get(number) is Decision.PAUSE and not whole
 
     @property
     def is_done(self) -> bool:
-        """Nothing runs, and nothing is to be started."""
-        return not self._live and not self._has_next()
+        """Nothing runs, and nothing is to be started. What is paused then is given up."""
+        if (
+            self._live
+            or self._to_resume
+            or self._may_begin()
+            or self._policy.resume(closing=True) is not None
+        ):
+            return False
+        for run in list(self._policy.history):
+            if run.status is Status.PAUSED:
+                self.ledger.adopt(run.number, self._seed_of)
+                self._live.add(run.number)
+                self._prune(run.number, f"paused at epoch {run.epochs}: others promised more")
+        return True
 
-    def _has_next(self) -> bool:
-        if self._to_resume:
-            return True
+    def _may_begin(self) -> bool:
+        """Whether a new trial may begin."""
         begun = sum(trial.state is not TrialState.WAITING for trial in self.ledger.trials())
         return begun < self.target and self._may_start()
 
     def next(self) -> Assignment | None:
         """The next trial to run, or none."""
-        while self._has_next():
-            if self._to_resume:
-                assignment = self.ledger.adopt(self._to_resume.pop(0), self._seed_of)
-            else:
-                assignment = self.ledger.ask(self._seed_of)
+        while (assignment := self._next()) is not None:
             self._live.add(assignment.number)
+            self._policy.begin(assignment.number, assignment.params)
             trial = self.ledger.trial(assignment.number)
             self._listener.on_start(self.name, trial, assignment.known)
             # A driver may have died between a record and what followed from it.
@@ -109,10 +145,25 @@ class Phase:
             if assignment.known >= self._max_epochs or ended is not None:
                 self._complete(assignment.number, ended)
             elif assignment.known and self._verdicts.get(assignment.number) is Decision.STOP:
-                self._prune(assignment.number, assignment.known)
+                self._prune(assignment.number, f"stopped by the scheduler at epoch {assignment.known}")
             else:
                 return assignment
         return None
+
+    def _next(self) -> Assignment | None:
+        """First what an earlier driver left, then what the scheduler promotes, then something new."""
+        if self._to_resume:
+            return self.ledger.adopt(self._to_resume.pop(0), self._seed_of)
+        may_begin = self._may_begin()
+        promoted = self._policy.resume(closing=not may_begin)
+        if promoted is not None:
+            return self.ledger.adopt(promoted, self._seed_of)
+        if not may_begin:
+            return None
+        trials = self.ledger.trials()
+        if any(trial.state is TrialState.WAITING for trial in trials):
+            return self.ledger.ask(self._seed_of)
+        return self.ledger.ask(self._seed_of, self._policy.propose(len(trials)))
 
     def on_record(self, number: int, record: EpochRecord) -> Decision:
         """Write a record and judge it. One that the ledger already has is passed over."""
@@ -123,12 +174,15 @@ class Phase:
         if time_ms is not None:
             self._listener.on_record(self.name, number, record, time_ms)
             # A trial's last record is judged too: it counts at its rung, as it does when a driver takes over.
-            decision = self._scheduler.on_record(number, record.epoch, self.ledger.best_so_far(number))
+            decision = self._judge(number, record)
         if record.epoch >= self._max_epochs or record.ended:
             self._complete(number, record)
             return Decision.STOP
         if decision is Decision.STOP:
-            self._prune(number, record.epoch)
+            self._prune(number, f"stopped by the scheduler at epoch {record.epoch}")
+        elif decision is Decision.PAUSE:
+            self._live.discard(number)
+            self._listener.on_pause(self.name, number)
         return decision
 
     def on_failure(self, number: int, reason: str, *, diverged: bool = False) -> None:
@@ -136,8 +190,7 @@ class Phase:
         if number in self._live:
             self._end(number, self.ledger.fail(number, reason, diverged=diverged))
 
-    def _prune(self, number: int, epoch: int) -> None:
-        reason = f"stopped by the scheduler at epoch {epoch}"
+    def _prune(self, number: int, reason: str) -> None:
         self._end(number, self.ledger.finish(number, TrialState.PRUNED, reason))
 
     def _complete(self, number: int, last: EpochRecord | None = None) -> None:
@@ -146,6 +199,7 @@ class Phase:
 
     def _end(self, number: int, trial: FrozenTrial) -> None:
         self._live.discard(number)
+        self._policy.end(number, STATUS[trial.state], diverged=DIVERGED in trial.user_attrs)
         self._listener.on_end(self.name, trial)
 
 

@@ -1,9 +1,11 @@
-"""When to stop a trial early."""
+"""What becomes of a trial after a record, and which paused one goes on."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import Protocol
+
+from search.decisions.history import History
 
 
 class Decision(Enum):
@@ -11,6 +13,8 @@ class Decision(Enum):
 
     CONTINUE = "continue"
     """Train the next epoch."""
+    PAUSE = "pause"
+    """Train no further for now. The trial keeps its checkpoint and is RUNNING in the ledger; see `resume`."""
     STOP = "stop"
     """Never train again: the trial is PRUNED (or COMPLETE, at its full budget)."""
 
@@ -18,16 +22,34 @@ class Decision(Enum):
 class Scheduler(Protocol):
     """Decides record by record. The same records in the same order give the same decisions.
 
-    After a restart the ledger's records are shown again (`on_record`, decisions unused), which puts
-    a fresh scheduler where the old one stood.
+    After a restart the ledger's records are shown again (`on_record`; of the decisions only a trial's last
+    counts), which puts a fresh scheduler where the old one stood. What a scheduler knows of paused trials it
+    reads from the history: a promotion leaves no other trace than the epochs that follow it.
     """
 
     def on_record(self, number: int, epoch: int, score: float) -> Decision:
         """Judge trial `number` by its best `score` so far (higher is better) at `epoch`, from 1."""
         ...
 
+    def resume(self, history: History, *, closing: bool) -> int | None:
+        """The paused trial that the next free worker shall go on with; none for a new one.
 
-class NoScheduler:
+        Args:
+            history: All runs so far.
+            closing: No new trial will begin any more: what is worth finishing is finished now.
+        """
+        ...
+
+
+class Stopping:
+    """Schedulers that never pause have nothing to resume."""
+
+    def resume(self, history: History, *, closing: bool) -> int | None:
+        """None."""
+        return None
+
+
+class NoScheduler(Stopping):
     """Every trial runs its full budget."""
 
     def on_record(self, number: int, epoch: int, score: float) -> Decision:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
-from search.decisions.scheduler import Decision
+from search.decisions.scheduler import Decision, Stopping
 
 
-class Asha:
-    """Asynchronous successive halving, stopping type, one bracket.
+class Asha(Stopping):
+    """Asynchronous successive halving, stopping type.
 
     Ray's scheduler looks at a trial's id and at the result, nothing else, so it decides here
     without a cluster: live, when the ledger's records are replayed, and in a simulation.
@@ -19,11 +20,14 @@ class Asha:
         max_epochs: Full budget of a trial.
         grace: First rung, epochs; no trial is stopped before it.
         eta: One in `eta` goes on at each rung; rungs are `grace`, `grace`·η, `grace`·η², …
+        brackets: How many ladders of rungs there are; each begins η times later than the one before, and a
+            trial is given one by chance, smaller ones more often (Hyperband's hedge, run asynchronously).
+        seed: Of that chance.
 
     Source: Li et al., MLSys 2020 (arXiv:1810.05934); `ray.tune.schedulers.ASHAScheduler`.
     """
 
-    def __init__(self, max_epochs: int, grace: int, eta: float) -> None:
+    def __init__(self, max_epochs: int, grace: int, eta: float, brackets: int = 1, seed: int = 0) -> None:
         self._ray = ASHAScheduler(
             time_attr="epoch",
             metric="score",
@@ -31,13 +35,27 @@ class Asha:
             max_t=max_epochs,
             grace_period=min(grace, max_epochs),
             reduction_factor=eta,
+            brackets=brackets,
         )
+        self._brackets, self._seed = brackets, seed
         self._seen: dict[int, SimpleNamespace] = {}
 
     def on_record(self, number: int, epoch: int, score: float) -> Decision:
         """Ray's decision on this record."""
         if number not in self._seen:
             self._seen[number] = SimpleNamespace(trial_id=str(number))
-            self._ray.on_trial_add(None, self._seen[number])
+            self._add(number)
         action = self._ray.on_trial_result(None, self._seen[number], {"epoch": epoch, "score": score})
         return Decision.STOP if action == TrialScheduler.STOP else Decision.CONTINUE
+
+    def _add(self, number: int) -> None:
+        """Ray draws the bracket from numpy's global stream, which is not ours to move."""
+        if self._brackets == 1:
+            self._ray.on_trial_add(None, self._seen[number])
+            return
+        before = np.random.get_state()
+        np.random.seed((self._seed * 1_000_003 + number) % 2**32)
+        try:
+            self._ray.on_trial_add(None, self._seen[number])
+        finally:
+            np.random.set_state(before)

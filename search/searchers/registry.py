@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
 
+from search.decisions.policy import Searcher
 from search.searchers.keep_away import KeepAway
+from search.searchers.sampled import Sampled
+from search.searchers.uniform import Uniform
 
 STARTUP = 10
-"""Trials drawn at random before TPE's model is asked."""
+"""Trials drawn at random before a sampler's model is asked."""
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -20,16 +24,21 @@ def _tpe(seed: int) -> BaseSampler:
         return KeepAway(TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, group=True))
 
 
-def _random(seed: int) -> BaseSampler:
-    return RandomSampler(seed=seed)
+def _gp(seed: int) -> BaseSampler:
+    return KeepAway(GPSampler(seed=seed, n_startup_trials=STARTUP))
 
 
-SEARCHERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "random": _random}
-"""Name → the sampler for a seed. TPE: Bergstra et al., NeurIPS 2011; multivariate: Falkner et al., 2018."""
+SEARCHERS: dict[str, Callable[[int], Searcher]] = {
+    "tpe": lambda seed: Sampled(partial(_tpe, seed)),
+    "gp": lambda seed: Sampled(partial(_gp, seed)),
+    "random": Uniform,
+}
+"""Name → the searcher for a seed. TPE: Bergstra et al., NeurIPS 2011; multivariate: Falkner et al., 2018. GP:
+Optuna's, with expected improvement in its logarithm; some seconds a proposal."""
 
 
-def make_sampler(name: str, seed: int) -> BaseSampler:
-    """The sampler called `name`, its random numbers from `seed` in [0, 2**32).
+def make_searcher(name: str, seed: int) -> Searcher:
+    """The searcher called `name`, its random numbers from `seed`.
 
     Raises:
         KeyError: There is no searcher of that name.

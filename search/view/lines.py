@@ -78,6 +78,11 @@ class LineView:
         self._progress.on_record(phase, number, record, time.monotonic())
 
     @never_raises
+    def on_pause(self, phase: str, number: int) -> None:
+        """No line."""
+        self._progress.on_pause(phase, number, time.monotonic())
+
+    @never_raises
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """How it ended, the best so far and how far the study is."""
         now = time.monotonic()

@@ -86,6 +86,10 @@ class LiveView:
         """An epoch is done."""
         self._tell(self._progress.on_record, phase, number, record, time.monotonic())
 
+    def on_pause(self, phase: str, number: int) -> None:
+        """A trial gives its worker back."""
+        self._tell(self._progress.on_pause, phase, number, time.monotonic())
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """A trial has its final state; a failure is printed above the panel."""
         self._tell(self._end, phase, trial, time.monotonic())

@@ -144,6 +144,10 @@ class Progress:
         entry.best = _shown(entry.scores, spec.epochs if spec is not None and spec.trainings > 1 else None)
         self._times.append(now)
 
+    def on_pause(self, phase: str, number: int, now: float) -> None:
+        """A trial gives its worker back."""
+        self._entries[phase].setdefault(number, Entry(number)).live = False
+
     def on_end(self, phase: str, trial: FrozenTrial, now: float) -> Entry:
         """A trial has its final state. Returns what is known of it."""
         entry = self._entries[phase][trial.number] = Entry.of(trial, live=False)

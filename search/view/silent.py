@@ -29,6 +29,9 @@ class Silent:
     def on_record(self, phase: str, number: int, record: EpochRecord) -> None:
         """Nothing."""
 
+    def on_pause(self, phase: str, number: int) -> None:
+        """Nothing."""
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """Nothing."""
 

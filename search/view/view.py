@@ -30,6 +30,9 @@ class View(Protocol):
     def on_record(self, phase: str, number: int, record: EpochRecord) -> None:
         """An epoch is done."""
 
+    def on_pause(self, phase: str, number: int) -> None:
+        """A trial gives its worker back, to go on later or never."""
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """A trial has its final state."""
 

@@ -6,9 +6,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from search.decisions.history import History, Status
 from search.ledger import Ledger
 from search.searchers.keep_away import KeepAway
-from search.searchers.registry import SEARCHERS, make_sampler
+from search.searchers.registry import SEARCHERS, make_searcher
 from spaces import Float, Int, SearchSpace, Switch
 from trainables.protocol import EpochRecord
 
@@ -71,16 +72,35 @@ def test_the_ledger_says_fail_whatever_the_sampler_is_shown():
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_every_searcher_repeats_itself_by_its_seed(name):
     def proposals(seed):
-        study = optuna.create_study(direction="maximize", sampler=make_sampler(name, seed))
-        ledger = Ledger(study, SPACE)
+        searcher, history = make_searcher(name, seed), History(SPACE, 1)
         found = []
-        for number in range(15):
-            one = ledger.ask(lambda number: number)
-            SPACE.check(one.params)
-            found.append(one.params)
-            ledger.record(one.number, EpochRecord(1, number / 20, {}))
-            ledger.finish(one.number, TrialState.COMPLETE, "")
+        for number in range(12):
+            params = searcher.propose(history, number)
+            SPACE.check(params)
+            found.append(params)
+            history.begin(number, params)
+            history.record(number, 1, number / 20)
+            history[number].status = Status.COMPLETE
         return found
 
     assert proposals(1) == proposals(1)
     assert proposals(1) != proposals(2)
+
+
+def test_a_searcher_keeps_away_from_where_runs_diverged():
+    def late_share(searcher):
+        history, late = History(SPACE, 1), 0
+        for number in range(40):
+            params = searcher.propose(history, number)
+            run = history.begin(number, params)
+            diverged = diverges(params)
+            run.status, run.diverged = (Status.FAILED if diverged else Status.COMPLETE), diverged
+            if not diverged:
+                history.record(number, 1, 0.5)
+            late += diverged and number >= 20
+        return late
+
+    seeds = range(4)
+    assert sum(late_share(make_searcher("tpe", seed)) for seed in seeds) < sum(
+        late_share(make_searcher("random", seed)) for seed in seeds
+    )

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from search.confirm import BASELINE, Confirmation
+from search.decisions.history import History
 from search.decisions.phase import Phase
+from search.decisions.policy import Policy
 from search.decisions.program import Program
+from search.decisions.promotion import Promotion
 from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
 from search.ledger import Ledger, make_study, records_of
+from search.searchers.uniform import Uniform
 from spaces import Float, SearchSpace
 from tests.search.parts import ODD
 from trainables.protocol import EpochRecord
@@ -35,6 +39,9 @@ class Told:
     def on_record(self, phase, number, record, time_ms):
         self.told.append(("record", phase, number, record.epoch))
 
+    def on_pause(self, phase, number):
+        self.told.append(("pause", phase, number))
+
     def on_end(self, phase, trial):
         self.told.append(("end", phase, trial.number, trial.state.name))
 
@@ -48,11 +55,15 @@ def ledger_on(store, name="study") -> Ledger:
     return Ledger(make_study(store, name, optuna.samplers.RandomSampler(seed=0)), SPACE)
 
 
+def policy(scheduler) -> Policy:
+    return Policy(History(SPACE, EPOCHS), Uniform(0), scheduler)
+
+
 def phase_on(store, target=12, scheduler=None, listener=None, name="study") -> Phase:
     return Phase(
         "search",
         ledger_on(store, name),
-        scheduler or Asha(EPOCHS, 1, 3),
+        policy(scheduler or Asha(EPOCHS, 1, 3)),
         max_epochs=EPOCHS,
         target=target,
         seed_of=lambda number: 1000 + number,
@@ -77,6 +88,7 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
         while len(live) < workers and (assignment := phase.next()) is not None:
             live[assignment.number] = [assignment, assignment.known]
         if not live:
+            assert phase.is_done
             return True
         number = rng.choice(sorted(live))
         assignment, epoch = live[number]
@@ -89,23 +101,27 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
         else:
             x = assignment.params["x"]
             record = EpochRecord(epoch, curve(x, epoch), {}, own_end_of(x, epoch))
-            if phase.on_record(number, record) is Decision.STOP:
+            if phase.on_record(number, record) is not Decision.CONTINUE:
                 del live[number]
         done += 1
     return False
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(random=st.randoms(use_true_random=False), deaths=st.lists(st.integers(0, 30), max_size=4))
-def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_running(random, deaths):
+@given(
+    random=st.randoms(use_true_random=False),
+    deaths=st.lists(st.integers(0, 30), max_size=4),
+    scheduler=st.sampled_from([lambda: Asha(EPOCHS, 1, 3), lambda: Promotion(EPOCHS, 1, 3)]),
+)
+def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_running(random, deaths, scheduler):
     store = storage()
     recorded = 0
     for steps in deaths:
-        drive(phase_on(store), random, workers=3, steps=steps)
+        drive(phase_on(store, scheduler=scheduler()), random, workers=3, steps=steps)
         now = sum(len(trial.intermediate_values) for trial in ledger_on(store).trials())
         assert now >= recorded
         recorded = now
-    assert drive(phase_on(store), random, workers=3)
+    assert drive(phase_on(store, scheduler=scheduler()), random, workers=3)
     trials = ledger_on(store).trials()
     assert [trial.number for trial in trials] == list(range(12))
     for trial in trials:
@@ -207,7 +223,7 @@ def run_all(store, listener, rng) -> Confirmation:
         ledger_on(store).enqueue(SPACE.baseline())
     search = phase_on(store, target=6, scheduler=NoScheduler(), listener=listener)
     confirm = Phase(
-        "confirm", confirmation.ledger, NoScheduler(), max_epochs=EPOCHS, target=confirmation.enter_baseline(),
+        "confirm", confirmation.ledger, policy(NoScheduler()), max_epochs=EPOCHS, target=confirmation.enter_baseline(),
         seed_of=lambda number: number, listener=listener,
     )  # fmt: skip
 

@@ -1,0 +1,107 @@
+"""Learning curves of the project's own training core, for rehearsing searches: `python benchmarks/record.py NAME`.
+
+Each recipe is drawn from the preset `recipe`, trained at full length, and becomes a row: its parameters, the seconds
+of an epoch (their median), and the score of each epoch. Recipe number i depends on i alone, so a recording that was
+interrupted goes on where it stood, and several processes can share one (`--part 0/2`, `--part 1/2`).
+
+    python benchmarks/record.py digits --recipes 500
+    python benchmarks/record.py signs --recipes 500       # needs the photographs of hand signs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+GLIBC = {  # without these a CPU trial spends most of its time in page faults
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+
+SIGNS = Path(__file__).parents[2] / "shared" / "data" / "sign_digits"
+
+TASKS: dict[str, dict[str, Any]] = {
+    "digits": {
+        "data": "digits",
+        "narrow": {
+            "batch_size": {"low": 8, "high": 64, "default": 32},
+            "strategy.full.lr": {"low": 3e-5, "high": 1e-2},
+        },
+        "fixed": {"model": "glyphs"},
+    },
+    "signs": {
+        "data": str(SIGNS),
+        "narrow": {
+            "batch_size": {"low": 8, "high": 64, "default": 32},
+            "strategy.full.lr": {"low": 3e-5, "high": 1e-2},
+        },
+        "fixed": {"model": "glyphs", "val_share": 0.3, "test_share": 0.6, "duplicates": "as_given"},
+    },
+}
+
+
+def main() -> None:
+    """Record one task."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--recipes", type=int, default=500)
+    parser.add_argument("--epochs", type=int, default=27)
+    parser.add_argument("--part", default="0/1", help="which share of the recipes this process trains")
+    parser.add_argument("--out", type=Path, default=Path("mlruns/curves"))
+    given = parser.parse_args()
+    if any(os.environ.get(name) != value for name, value in GLIBC.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **GLIBC})
+
+    import torch
+
+    from spaces import load_space
+    from spaces.suggest import random_suggest
+    from trainables.builder import from_params
+    from trainables.config import Fixed
+    from trainables.data import load_dataset
+    from trainables.material import prepare, reading_of, settle
+    from trainables.protocol import Diverged
+
+    torch.set_num_threads(1)
+    task = TASKS[given.task]
+    # A recipe that ends by itself has no curve to its end.
+    space = load_space("recipe").narrow({**task["narrow"], "stopping": "never"})
+    fixed = Fixed.model_validate({"epochs": given.epochs, "precision": "fp32", **task["fixed"]})
+    material = prepare(load_dataset(task["data"], 0, reading_of(fixed)), fixed)
+    fixed = settle(fixed, material)
+    part, parts = map(int, given.part.split("/"))
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / f"{given.task}-{part}of{parts}.jsonl"
+    done = {json.loads(line)["number"] for line in path.read_text().splitlines()} if path.exists() else set()
+    with path.open("a") as file:
+        for number in range(part, given.recipes, parts):
+            if number in done:
+                continue
+            params = space.draw(random_suggest(random.Random(number)))
+            if number == 0:
+                params = space.baseline()
+            scores, seconds, began = [], [], time.perf_counter()
+            try:
+                for record in from_params(params, fixed, number, material).epochs():
+                    scores.append(record.score)
+                    seconds.append(record.metrics["epoch_seconds"])
+            except Diverged as error:
+                print(number, error)
+            row = {"number": number, "params": params, "scores": scores, "seconds": median(seconds or [0.0])}
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            print(
+                f"{number}: {max(scores, default=0):.3f} in {time.perf_counter() - began:.1f} s", flush=True
+            )
+
+
+if __name__ == "__main__":
+    main()

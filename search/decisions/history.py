@@ -1,0 +1,117 @@
+"""What a search has seen so far: the only thing that its decisions rest on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from search.score import trial_score
+from spaces import Params, SearchSpace
+
+
+class Status(Enum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass
+class Run:
+    """One trial as the decisions see it.
+
+    Args:
+        number: The trial's.
+        params: Its recipe.
+        scores: Epoch, from 1 → score; epochs follow each other without a gap.
+        seconds: What each of these epochs took.
+        status: Where it stands.
+        diverged: Whether its recipe, not the program, was at fault when it failed.
+    """
+
+    number: int
+    params: Params
+    scores: dict[int, float] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    status: Status = Status.RUNNING
+    diverged: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are recorded."""
+        return len(self.scores)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will never train again."""
+        return self.status in {Status.COMPLETE, Status.STOPPED, Status.FAILED}
+
+
+class History:
+    """Every run of a search, in the order in which they began.
+
+    Args:
+        space: What recipes are drawn from.
+        max_epochs: Full budget of a run, all its folds.
+        fold_epochs: Epochs of a fold, where a run trains several.
+    """
+
+    def __init__(self, space: SearchSpace, max_epochs: int, fold_epochs: int | None = None) -> None:
+        self.space = space
+        self.max_epochs = max_epochs
+        self.fold_epochs = fold_epochs
+        self._runs: dict[int, Run] = {}
+        self._best: dict[int, list[float]] = {}
+        self.epochs_spent = 0
+        self.seconds_spent = 0.0
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs.values())
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __getitem__(self, number: int) -> Run:
+        return self._runs[number]
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._runs
+
+    def begin(self, number: int, params: Params) -> Run:
+        """A run begins."""
+        self._runs[number] = Run(number, params)
+        self._best[number] = []
+        return self._runs[number]
+
+    def record(self, number: int, epoch: int, score: float, seconds: float = 0.0) -> float:
+        """An epoch is over.
+
+        Returns:
+            The run's score so far: its best epoch's, or the mean over its folds of each one's best.
+        """
+        run = self._runs[number]
+        run.scores[epoch] = score
+        run.seconds.append(seconds)
+        self.epochs_spent += 1
+        self.seconds_spent += seconds
+        if self.fold_epochs:
+            best = trial_score(run.scores, self.fold_epochs)
+        else:
+            before = self._best[number]
+            best = max(before[-1], score) if before else score
+        self._best[number].append(best)
+        return best
+
+    def best_so_far(self, number: int) -> list[float]:
+        """A run's score after each of its epochs, from the first."""
+        return self._best[number]
+
+    def score(self, number: int) -> float:
+        """A run's score so far; minus infinity before its first record."""
+        best = self._best[number]
+        return best[-1] if best else -math.inf

@@ -1,0 +1,97 @@
+"""Successive halving by promotion: every trial pauses at each rung, and the best go on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from search.decisions.history import History, Run, Status
+from search.decisions.scheduler import Decision
+
+
+class Forecast(Protocol):
+    """Says of runs how good they will be."""
+
+    def promise(self, history: History, numbers: Sequence[int]) -> Sequence[float] | None:
+        """The score that each run may be hoped to reach at its full budget, comparable among themselves.
+
+        None where too little is known yet.
+        """
+        ...
+
+
+def rungs(grace: int, eta: float, max_epochs: int) -> tuple[int, ...]:
+    """Epochs at which a trial pauses: `grace`, `grace`·η, … below `max_epochs`."""
+    found: list[int] = []
+    rung = float(grace)
+    while round(rung) < max_epochs:
+        if not found or round(rung) > found[-1]:
+            found.append(round(rung))
+        rung *= eta
+    return tuple(found)
+
+
+class Promotion:
+    """Asynchronous successive halving, promotion type.
+
+    A trial pauses at each rung. Whenever a worker is free, the highest rung that owes a promotion gives its best
+    paused trial; where none does, a new trial begins. A rung owes one while fewer than one in `eta` of those
+    that reached it went on. Unlike the stopping type, where each newcomer is held against the past alone and
+    better and better proposals are let through nearly all, the share that goes on stays what it should be.
+
+    Once no new trial may begin, every rung owes at least `finish` promotions, so that a short search too ends
+    with trials of full length.
+
+    Args:
+        max_epochs: Full budget of a trial.
+        grace: First rung, epochs.
+        eta: One in `eta` goes on at each rung.
+        finish: How many trials shall reach the full budget in the end, at least.
+        forecast: Ranks the trials of a rung by what may become of them; none ranks by their scores.
+
+    Source: Li et al., MLSys 2020 (arXiv:1810.05934), algorithm 2.
+    """
+
+    def __init__(
+        self, max_epochs: int, grace: int, eta: float, finish: int = 3, forecast: Forecast | None = None
+    ) -> None:
+        self._rungs = rungs(grace, eta, max_epochs)
+        self._eta, self._finish = eta, finish
+        self.forecast = forecast
+
+    def on_record(self, number: int, epoch: int, score: float) -> Decision:
+        """Pause at each rung."""
+        return Decision.PAUSE if epoch in self._rungs else Decision.CONTINUE
+
+    def resume(self, history: History, *, closing: bool) -> int | None:
+        """From the highest rung that owes a promotion, the best paused trial."""
+        for rung in reversed(self._rungs):
+            reached = [run for run in history if run.epochs >= rung]
+            paused = [run for run in reached if run.status is Status.PAUSED and run.epochs == rung]
+            if not paused:
+                continue
+            gone = sum(_went_on(run, rung) for run in reached)
+            owed = math.floor(len(reached) / self._eta)
+            if closing:
+                owed = max(math.ceil(len(reached) / self._eta), self._finish)
+            if gone < owed and (best := self._best(history, paused, reached, rung, owed)) is not None:
+                return best
+        return None
+
+    def _best(
+        self, history: History, paused: Sequence[Run], reached: Sequence[Run], rung: int, owed: int
+    ) -> int | None:
+        numbers = [run.number for run in paused]
+        hopes = self.forecast.promise(history, numbers) if self.forecast is not None else None
+        if hopes is not None:
+            return max(zip(hopes, numbers, strict=True), key=lambda pair: (pair[0], -pair[1]))[1]
+        # One that is among the best of its rung, those that went on included: else the place is kept for later.
+        scores = sorted((history.best_so_far(run.number)[rung - 1] for run in reached), reverse=True)
+        best = max(numbers, key=lambda number: (history.score(number), -number))
+        return best if history.score(best) >= scores[min(owed, len(scores)) - 1] else None
+
+
+def _went_on(run: Run, rung: int) -> bool:
+    """Whether a run has left a rung: it trained on, is about to, or ended there by itself."""
+    return run.epochs > rung or (run.epochs == rung and run.status is not Status.PAUSED)

@@ -12,33 +12,57 @@ from numpy.typing import NDArray
 from spaces import Choice, Float, Int, Leaf, Params, SearchSpace, Value
 
 Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The columns of one parameter.
+    """One parameter and the columns it uses.
 
     Args:
         name: Qualified name.
         leaf: Its domain.
+        slot: Number of its group of columns, shared with the parameters that mean the same in other branches.
         start: First column.
         width: How many columns: 1 for a number, one an option for a choice.
+        low: What 0 of the column stands for, scaled as the number is drawn (unused for a choice).
+        high: What 1 stands for.
         owner: The switch's axis and option under which it exists; none for a parameter of the root.
     """
 
     name: str
     leaf: Leaf
+    slot: int
     start: int
     width: int
+    low: float
+    high: float
     owner: tuple[int, int] | None
+
+    def place(self, value: float) -> float:
+        """Where a number lies between `low` and `high`: 0 to 1; 0.5 where there is one value only."""
+        if self.high <= self.low:
+            return 0.5
+        here = math.log(value) if _is_log(self.leaf) else value
+        return min(1.0, max(0.0, (here - self.low) / (self.high - self.low)))
+
+    def value(self, place: float) -> float | int:
+        """The value of the domain that is nearest to a place."""
+        assert not isinstance(self.leaf, Choice)
+        here = self.low + min(1.0, max(0.0, place)) * (self.high - self.low)
+        first, last = _ends(self.leaf)
+        here = min(last, max(first, here))
+        return self.leaf.nearest(math.exp(here) if self.leaf.log else here)
 
 
 class Encoding:
     """Maps recipes of a space to points in [0, 1]^columns and back.
 
-    Numbers take one column, scaled as they are drawn (logarithm where `log` is true). A choice takes a
-    column an option, 1 for the one taken. A parameter of a branch not taken stands where its baseline does,
-    so that it makes no difference between two recipes without it.
+    Numbers take one column, scaled as they are drawn (logarithm where `log` is true). A choice takes a column an
+    option, 1 for the one taken. Parameters of the same name and kind in different branches of one switch
+    (``strategy.full.lr``, ``strategy.layer_decay.lr``) share their columns, so that what is learnt of one serves
+    the other; the switch's own columns tell them apart. Columns that no branch taken uses stand where the first
+    parameter's baseline does, so that they make no difference between two recipes without it.
 
     Args:
         space: The space.
@@ -47,33 +71,61 @@ class Encoding:
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         self.axes: list[Axis] = []
-        at: dict[str, int] = {}
-        column = 0
-        for name, leaf in space.leaves().items():
-            width = len(leaf.options) if isinstance(leaf, Choice) else 1
-            owner = None
-            for switch, index in at.items():
-                above = self.axes[index].leaf
-                if name.startswith(f"{switch}.") and isinstance(above, Choice):
-                    branch = name[len(switch) + 1 :].split(".")[0]
-                    owner = (index, [str(option) for option in above.options].index(branch))
-            at[name] = len(self.axes)
-            self.axes.append(Axis(name, leaf, column, width, owner))
-            column += width
-        self.columns = column
-        self._rest = np.zeros(column)
-        for axis in self.axes:
+        self._lay_out()
+        self.columns = sum(width for width in self._widths)
+        self._rest = np.zeros(self.columns)
+        for axis in reversed(self.axes):
             self._put(self._rest, axis, axis.leaf.baseline())
-        self.is_free = np.array(
-            [not _fixed(axis.leaf) for axis in self.axes for _ in range(axis.width)], dtype=bool
-        )
+        self.is_free = np.zeros(self.columns, dtype=bool)
+        self.is_choice = np.zeros(self.columns, dtype=bool)
+        self.slots = np.zeros(self.columns, dtype=np.int64)
+        for axis in self.axes:
+            columns = slice(axis.start, axis.start + axis.width)
+            self.is_free[columns] |= not _fixed(axis.leaf)
+            self.is_choice[columns] = isinstance(axis.leaf, Choice)
+            self.slots[columns] = axis.slot
+
+    def _lay_out(self) -> None:
+        leaves = self.space.leaves()
+        owners: dict[str, tuple[int, int] | None] = {}
+        keys: dict[str, str] = {}  # the name without the branches it lies in
+        names = list(leaves)
+        for name in names:
+            owners[name], keys[name] = None, name
+            for index, switch in enumerate(names):
+                above = leaves[switch]
+                if name.startswith(f"{switch}.") and isinstance(above, Choice):
+                    branch, _, rest = name[len(switch) + 1 :].partition(".")
+                    owners[name] = (index, [str(option) for option in above.options].index(branch))
+                    keys[name] = f"{keys[switch]}.{rest}"
+        shared: dict[tuple[object, ...], list[str]] = {}
+        for name, leaf in leaves.items():
+            shared.setdefault((keys[name], *_kind(leaf)), []).append(name)
+        self._widths: list[int] = []
+        place: dict[str, tuple[int, int, float, float]] = {}
+        for slot, members in enumerate(shared.values()):
+            start = sum(self._widths)
+            first = leaves[members[0]]
+            ends = [_ends(leaf) for name in members if not isinstance(leaf := leaves[name], Choice)]
+            low, high = (min(e[0] for e in ends), max(e[1] for e in ends)) if ends else (0.0, 1.0)
+            self._widths.append(len(first.options) if isinstance(first, Choice) else 1)
+            for name in members:
+                place[name] = (slot, start, low, high)
+        for name, leaf in leaves.items():
+            slot, start, low, high = place[name]
+            self.axes.append(Axis(name, leaf, slot, start, self._widths[slot], low, high, owners[name]))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many columns each slot has."""
+        return tuple(self._widths)
 
     def _put(self, point: Array, axis: Axis, value: Value) -> None:
         if isinstance(axis.leaf, Choice):
             point[axis.start : axis.start + axis.width] = 0.0
             point[axis.start + axis.leaf.options.index(value)] = 1.0
         else:
-            point[axis.start] = to_unit(axis.leaf, float(value))
+            point[axis.start] = axis.place(float(value))
 
     def encode(self, params: Params) -> Array:
         """A recipe as a point: shape (columns,)."""
@@ -95,17 +147,25 @@ class Encoding:
             if isinstance(axis.leaf, Choice):
                 values[axis.name] = axis.leaf.options[int(np.argmax(columns))]
             else:
-                values[axis.name] = from_unit(axis.leaf, float(columns[0]))
+                values[axis.name] = axis.value(float(columns[0]))
         return self.space.draw(lambda name, leaf: values[name])
 
     def tidy(self, points: Array) -> Array:
-        """Points moved to where recipes are: choices decided, numbers on their grids, idle parameters at rest.
+        """Points moved to where recipes are: choices decided, numbers on their grids, idle columns at rest.
 
         Args:
             points: Shape (points, columns); for a choice the largest column wins.
         """
-        tidied = np.clip(points, 0.0, 1.0)
-        taken: list[NDArray[np.bool_]] = []
+        return self._settle(np.clip(points, 0.0, 1.0), stretched=False)
+
+    def draw(self, rng: np.random.Generator, count: int) -> Array:
+        """`count` points, drawn uniformly as the space's own random draws are: shape (count, columns)."""
+        return self._settle(rng.random((count, self.columns)), stretched=True)
+
+    def _settle(self, points: Array, *, stretched: bool) -> Array:
+        """See `tidy`; with `stretched`, 0 and 1 of a column are the ends of the parameter's own range."""
+        settled = np.tile(self._rest, (len(points), 1))
+        taken: list[Bools] = []
         decided: list[NDArray[np.int64]] = []
         for axis in self.axes:
             here = np.ones(len(points), dtype=bool)
@@ -114,35 +174,24 @@ class Encoding:
                 here = taken[switch] & (decided[switch] == option)
             taken.append(here)
             columns = slice(axis.start, axis.start + axis.width)
+            won = np.argmax(points[:, columns], axis=1)
+            decided.append(won)
             if isinstance(axis.leaf, Choice):
-                won = np.argmax(points[:, columns], axis=1)
-                decided.append(won)
-                tidied[:, columns] = np.eye(axis.width)[won]
+                settled[here, columns] = np.eye(axis.width)[won[here]]
             else:
-                decided.append(np.zeros(len(points), dtype=np.int64))
-                tidied[:, axis.start] = _on_grid(axis.leaf, tidied[:, axis.start])
-            tidied[np.ix_(~here, np.arange(axis.start, axis.start + axis.width))] = self._rest[columns]
-        return tidied
-
-    def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """`count` points, drawn uniformly as the space's own random draws are: shape (count, columns)."""
-        return self.tidy(rng.random((count, self.columns)))
+                settled[here, axis.start] = _on_grid(axis, points[here, axis.start], stretched)
+        return settled
 
 
-def to_unit(leaf: Float | Int, value: float) -> float:
-    """A number's place in its range: 0 at `low`, 1 at `high`; 0.5 where there is one value only."""
-    low, high = _ends(leaf)
-    if high <= low:
-        return 0.5
-    here = math.log(value) if leaf.log else value
-    return min(1.0, max(0.0, (here - low) / (high - low)))
+def _is_log(leaf: Leaf) -> bool:
+    return not isinstance(leaf, Choice) and leaf.log
 
 
-def from_unit(leaf: Float | Int, place: float) -> float | int:
-    """The value of the domain nearest to `place` of its range."""
-    low, high = _ends(leaf)
-    here = low + min(1.0, max(0.0, place)) * (high - low)
-    return leaf.nearest(math.exp(here) if leaf.log else here)
+def _kind(leaf: Leaf) -> tuple[object, ...]:
+    """What two parameters of one name must have in common to share their columns."""
+    if isinstance(leaf, Choice):
+        return ("choice", *map(repr, leaf.options))
+    return ("number", leaf.log)
 
 
 def _ends(leaf: Float | Int) -> tuple[float, float]:
@@ -155,18 +204,21 @@ def _ends(leaf: Float | Int) -> tuple[float, float]:
     return (math.log(low), math.log(high)) if leaf.log else (low, high)
 
 
-def _on_grid(leaf: Float | Int, places: Array) -> Array:
-    if leaf.low == leaf.high:
+def _on_grid(axis: Axis, places: Array, stretched: bool) -> Array:
+    """Places of the shared scale, moved to values of this parameter's domain."""
+    leaf = axis.leaf
+    assert not isinstance(leaf, Choice)
+    if axis.high <= axis.low:
         return np.full_like(places, 0.5)
-    if isinstance(leaf, Float) and leaf.step is None:
-        return places
     low, high = _ends(leaf)
-    step = leaf.step or 1
-    values = low + places * (high - low)
-    values = np.exp(values) if leaf.log else values
-    values = np.clip(leaf.low + np.round((values - leaf.low) / step) * step, leaf.low, leaf.high)
-    values = np.log(values) if leaf.log else values
-    return np.clip((values - low) / (high - low), 0.0, 1.0)
+    span = axis.high - axis.low
+    values = low + places * (high - low) if stretched else np.clip(axis.low + places * span, low, high)
+    if isinstance(leaf, Int) or leaf.step is not None:
+        step = leaf.step or 1
+        values = np.exp(values) if leaf.log else values
+        values = np.clip(leaf.low + np.round((values - leaf.low) / step) * step, leaf.low, leaf.high)
+        values = np.log(values) if leaf.log else values
+    return np.clip((values - axis.low) / span, 0.0, 1.0)
 
 
 def _fixed(leaf: Leaf) -> bool:

@@ -70,3 +70,30 @@ def test_whole_numbers_are_drawn_alike_each():
     encoding = Encoding(space)
     drawn = [encoding.decode(point)["n"] for point in encoding.draw(np.random.default_rng(0), 4000)]
     assert all(900 < drawn.count(n) < 1100 for n in (1, 2, 3, 4))
+
+
+def test_parameters_of_one_name_share_a_column_over_the_union_of_their_ranges():
+    space = SearchSpace(
+        {
+            "how": Switch(
+                {
+                    "full": SearchSpace({"lr": Float(1e-5, 1e-3, log=True), "n": Int(1, 3)}),
+                    "head": SearchSpace({"lr": Float(1e-4, 1e-1, log=True), "n": Choice((1, 2))}),
+                    "none": SearchSpace({"lr": Float(0.1, 0.2)}),
+                }
+            )
+        }
+    )
+    encoding = Encoding(space)
+    axes = {axis.name: axis for axis in encoding.axes}
+    assert axes["how.full.lr"].start == axes["how.head.lr"].start != axes["how.none.lr"].start
+    assert axes["how.full.n"].slot != axes["how.head.n"].slot  # one is a number, one a choice
+    full = encoding.encode({"how": "full", "how.full.lr": 1e-3, "how.full.n": 1})
+    head = encoding.encode({"how": "head", "how.head.lr": 1e-3, "how.head.n": 1})
+    column = axes["how.full.lr"].start
+    assert full[column] == head[column] == pytest.approx(0.5)  # of 1e-5 to 1e-1
+    drawn = encoding.draw(np.random.default_rng(0), 3000)
+    rates = [p["how.full.lr"] for point in drawn if (p := encoding.decode(point))["how"] == "full"]
+    assert min(rates) < 1.1e-5
+    assert max(rates) > 9e-4
+    assert 0.4 < np.mean(np.array(rates) < 1e-4) < 0.6

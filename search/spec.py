@@ -68,8 +68,8 @@ class StudySpec(Fixed):
     narrow: dict[str, Any] = Field(default_factory=dict)
     trials: int = Field(default=40, ge=1)
     time: float | None = Field(default=None, gt=0)
-    searcher: Literal["tpe", "gp", "random"] = "tpe"
-    scheduler: Literal["asha", "hyperband", "promotion", "none"] = "asha"
+    searcher: Literal["default", "tpe", "gp", "random"] = "default"
+    scheduler: Literal["default", "asha", "hyperband", "promotion", "none"] = "default"
     eta: float = Field(default=3.0, gt=1)
     grace: int | Literal["auto"] = "auto"
     seed: int = Field(default=0, ge=0)

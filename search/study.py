@@ -18,14 +18,13 @@ from search.decisions.history import History
 from search.decisions.phase import Phase
 from search.decisions.policy import Policy
 from search.decisions.program import Program
-from search.decisions.scheduler import NoScheduler, Scheduler
+from search.decisions.scheduler import NoScheduler
 from search.errors import StudyError
 from search.execution.names import BEST, LAST
-from search.execution.schedulers import make_scheduler
 from search.ledger import Ledger, records_of
+from search.policies import make_parts
 from search.recording import Recording
 from search.result import Answer, StudyResult, summarise
-from search.searchers.registry import make_searcher
 from search.searchers.uniform import Uniform
 from search.spec import OWN_CORE, StudySpec, load_spec
 from search.store.databases import prepare
@@ -186,7 +185,7 @@ class Study:
         search = Phase(
             SEARCH,
             ledger,
-            self.policy(space, grace, len(ledger.trials())),
+            self.policy(space, grace),
             max_epochs=spec.budget,
             target=spec.trials,
             seed_of=seed_of("trial"),
@@ -211,34 +210,29 @@ class Study:
 
         return Program(search, confirm, choose)
 
-    def policy(self, space: SearchSpace, grace: int, begun: int = 0) -> Policy:
+    def policy(self, space: SearchSpace, grace: int) -> Policy:
         """Who decides in this study, without anything seen yet.
 
         Args:
             space: Its space.
             grace: Its first rung, epochs.
-            begun: Trials that the ledger has. The searcher's seed depends on it: after a restart the same one
-                would propose the same recipes again.
         """
         spec = self.spec
-        searcher = make_searcher(spec.searcher, derive_seed(spec.seed, "sampler", begun))
-        return Policy(self._history(space), searcher, self._scheduler(grace))
-
-    def _history(self, space: SearchSpace) -> History:
-        return History(space, self.spec.budget, self.spec.epochs if self.spec.trainings > 1 else None)
-
-    def _scheduler(self, grace: int) -> Scheduler:
-        spec = self.spec
-        within = make_scheduler(
+        searcher, scheduler = make_parts(
+            spec.searcher,
             spec.scheduler,
             spec.epochs,
+            seed=derive_seed(spec.seed, "decisions"),
             grace=grace,
             eta=spec.eta,
             finish=max(1, spec.finalists),
-            seed=derive_seed(spec.seed, "scheduler"),
         )
-        folded = spec.trainings > 1 and spec.scheduler != "none"
-        return FoldScheduler(within, spec.epochs, spec.trainings) if folded else within
+        if spec.trainings > 1 and spec.scheduler != "none":
+            scheduler = FoldScheduler(scheduler, spec.epochs, spec.trainings)
+        return Policy(self._history(space), searcher, scheduler)
+
+    def _history(self, space: SearchSpace) -> History:
+        return History(space, self.spec.budget, self.spec.epochs if self.spec.trainings > 1 else None)
 
     def _folder(self, phase: str, number: int) -> Path:
         if phase == CONFIRM:

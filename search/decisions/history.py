@@ -55,6 +55,9 @@ class Run:
 class History:
     """Every run of a search, in the order in which they began.
 
+    `events` lists the trial and epoch of each record in the order of their coming, so that what is learnt from the
+    first n of them can be learnt again after a restart.
+
     Args:
         space: What recipes are drawn from.
         max_epochs: Full budget of a run, all its folds.
@@ -67,6 +70,7 @@ class History:
         self.fold_epochs = fold_epochs
         self._runs: dict[int, Run] = {}
         self._best: dict[int, list[float]] = {}
+        self.events: list[tuple[int, int]] = []
         self.epochs_spent = 0
         self.seconds_spent = 0.0
 
@@ -97,6 +101,7 @@ class History:
         run = self._runs[number]
         run.scores[epoch] = score
         run.seconds.append(seconds)
+        self.events.append((number, epoch))
         self.epochs_spent += 1
         self.seconds_spent += seconds
         if self.fold_epochs:

@@ -13,12 +13,27 @@ from search.decisions.scheduler import Decision
 class Forecast(Protocol):
     """Says of runs how good they will be."""
 
-    def promise(self, history: History, numbers: Sequence[int]) -> Sequence[float] | None:
+    def promise(
+        self, history: History, numbers: Sequence[int], *, optimism: float = 0.0
+    ) -> Sequence[float] | None:
         """The score that each run may be hoped to reach at its full budget, comparable among themselves.
 
-        None where too little is known yet.
+        Args:
+            history: All runs.
+            numbers: Which ones.
+            optimism: How many standard deviations above what is expected.
+
+        Returns:
+            None where too little is known yet.
         """
         ...
+
+
+def rungs_down(grace: int, eta: float, max_epochs: int, depth: int = 3) -> tuple[int, ...]:
+    """Epochs at which a trial pauses, counted from the end: `max_epochs`/η, /η², … to `depth`, none before `grace`."""
+    return tuple(
+        sorted({rung for k in range(1, depth + 1) if (rung := round(max_epochs / eta**k)) >= max(1, grace)})
+    ) or tuple({grace} if grace < max_epochs else ())
 
 
 def rungs(grace: int, eta: float, max_epochs: int) -> tuple[int, ...]:
@@ -44,25 +59,32 @@ class Promotion:
     with trials of full length.
 
     Args:
-        max_epochs: Full budget of a trial.
-        grace: First rung, epochs.
+        rungs: Epochs at which a trial pauses, ascending.
         eta: One in `eta` goes on at each rung.
         finish: How many trials shall reach the full budget in the end, at least.
         forecast: Ranks the trials of a rung by what may become of them; none ranks by their scores.
+        optimism: How hopefully the forecast is read while the search goes on; in the end it is read soberly.
+        scouts: So many trials, the first ones, run through whatever they score. They show how early scores and
+            late ones go together, which no rung can.
 
     Source: Li et al., MLSys 2020 (arXiv:1810.05934), algorithm 2.
     """
 
     def __init__(
-        self, max_epochs: int, grace: int, eta: float, finish: int = 3, forecast: Forecast | None = None
+        self,
+        rungs: tuple[int, ...],
+        eta: float,
+        finish: int = 3,
+        forecast: Forecast | None = None,
+        optimism: float = 0.0,
+        scouts: int = 0,
     ) -> None:
-        self._rungs = rungs(grace, eta, max_epochs)
-        self._eta, self._finish = eta, finish
-        self.forecast = forecast
+        self._rungs, self._eta, self._finish = rungs, eta, finish
+        self._forecast, self._optimism, self._scouts = forecast, optimism, scouts
 
     def on_record(self, number: int, epoch: int, score: float) -> Decision:
         """Pause at each rung."""
-        return Decision.PAUSE if epoch in self._rungs else Decision.CONTINUE
+        return Decision.PAUSE if epoch in self._rungs and number >= self._scouts else Decision.CONTINUE
 
     def resume(self, history: History, *, closing: bool) -> int | None:
         """From the highest rung that owes a promotion, the best paused trial."""
@@ -71,19 +93,31 @@ class Promotion:
             paused = [run for run in reached if run.status is Status.PAUSED and run.epochs == rung]
             if not paused:
                 continue
-            gone = sum(_went_on(run, rung) for run in reached)
+            gone = sum(_went_on(run, rung) for run in reached if run.number >= self._scouts)
             owed = math.floor(len(reached) / self._eta)
             if closing:
                 owed = max(math.ceil(len(reached) / self._eta), self._finish)
-            if gone < owed and (best := self._best(history, paused, reached, rung, owed)) is not None:
+            if (
+                gone < owed
+                and (best := self._best(history, paused, reached, rung, owed, closing)) is not None
+            ):
                 return best
         return None
 
     def _best(
-        self, history: History, paused: Sequence[Run], reached: Sequence[Run], rung: int, owed: int
+        self,
+        history: History,
+        paused: Sequence[Run],
+        reached: Sequence[Run],
+        rung: int,
+        owed: int,
+        closing: bool,
     ) -> int | None:
         numbers = [run.number for run in paused]
-        hopes = self.forecast.promise(history, numbers) if self.forecast is not None else None
+        hopes = None
+        if self._forecast is not None:
+            optimism = 0.0 if closing else self._optimism
+            hopes = self._forecast.promise(history, numbers, optimism=optimism)
         if hopes is not None:
             return max(zip(hopes, numbers, strict=True), key=lambda pair: (pair[0], -pair[1]))[1]
         # One that is among the best of its rung, those that went on included: else the place is kept for later.

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from search.decisions.promotion import Promotion
+from search.decisions.promotion import Forecast, Promotion, rungs, rungs_down
 from search.decisions.scheduler import NoScheduler, Scheduler
 
-SCHEDULERS = ("asha", "hyperband", "promotion", "none")
+SCHEDULERS = ("default", "asha", "hyperband", "promotion", "none")
 
 BRACKETS = 3
 """Of `hyperband`."""
+SCOUTS = 3
+"""Of `default`: trials that run through."""
+OPTIMISM = 3.0
+"""Of `default`: standard deviations above what is expected of a trial, where one is to be promoted."""
 
 
 def make_scheduler(
-    name: str, max_epochs: int, *, grace: int = 1, eta: float = 3.0, finish: int = 3, seed: int = 0
+    name: str,
+    max_epochs: int,
+    *,
+    grace: int = 1,
+    eta: float = 3.0,
+    finish: int = 3,
+    seed: int = 0,
+    forecast: Forecast | None = None,
 ) -> Scheduler:
     """The scheduler called `name`.
 
     Args:
-        name: ``asha`` (Ray's own), ``hyperband`` (Ray's own with three brackets), ``promotion`` or ``none``.
+        name: ``default`` (promotion by forecast), ``asha`` (Ray's own), ``hyperband`` (Ray's own with three
+            brackets), ``promotion`` (by score) or ``none``.
         max_epochs: Full budget of a trial (of its first fold, where it has several).
         grace: First rung, epochs.
         eta: One in `eta` goes on at each rung.
-        finish: Trials that shall reach the full budget at least; of ``promotion``.
+        finish: Trials that shall reach the full budget at least; of ``default`` and ``promotion``.
         seed: Of ``hyperband``'s choice among its brackets.
+        forecast: Of ``default``.
 
     Raises:
         KeyError: There is no scheduler of that name.
@@ -30,7 +43,10 @@ def make_scheduler(
     if name == "none":
         return NoScheduler()
     if name == "promotion":
-        return Promotion(max_epochs, grace, eta, finish)
+        return Promotion(rungs(grace, eta, max_epochs), eta, finish)
+    if name == "default":
+        steps = rungs_down(grace, eta, max_epochs)
+        return Promotion(steps, eta, finish, forecast, OPTIMISM, SCOUTS)
     if name in {"asha", "hyperband"}:
         from search.execution.asha import Asha
 

@@ -12,6 +12,7 @@ from search.decisions.history import History, Run, Status
 from search.searchers.keep_away import DIVERGED
 from search.searchers.suggest import optuna_suggest
 from spaces import Params
+from trainables.seeds import derive_seed
 
 
 class Sampled:
@@ -22,11 +23,13 @@ class Sampled:
     FAIL (marked where the recipe was at fault, see `KeepAway`) for what broke.
 
     Args:
-        make: Makes the sampler.
+        make: Makes the sampler for a seed.
+        seed: From it and the number of the first trial proposed follows the sampler's own: after a restart the
+            same one would propose the same recipes again.
     """
 
-    def __init__(self, make: Callable[[], BaseSampler]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
+        self._make, self._seed = make, seed
         self._study: optuna.Study | None = None
         self._trials: dict[int, optuna.Trial] = {}
         self._reported: dict[int, int] = {}
@@ -34,16 +37,17 @@ class Sampled:
 
     def propose(self, history: History, number: int) -> Params:
         """The sampler's recipe."""
-        study = self._mirror(history)
+        study = self._mirror(history, number)
         trial = study.ask()
         self._trials[number] = trial
         return history.space.draw(optuna_suggest(trial))
 
-    def _mirror(self, history: History) -> optuna.Study:
+    def _mirror(self, history: History, number: int) -> optuna.Study:
         if self._study is None:
             before = optuna.logging.get_verbosity()
             optuna.logging.set_verbosity(optuna.logging.WARNING)
-            self._study = optuna.create_study(direction="maximize", sampler=self._make())
+            sampler = self._make(derive_seed(self._seed, "sampler", number) % 2**32)
+            self._study = optuna.create_study(direction="maximize", sampler=sampler)
             optuna.logging.set_verbosity(before)
         for run in history:
             if run.number not in self._told:

@@ -73,20 +73,29 @@ class Recorded:
         from sklearn.ensemble import ExtraTreesRegressor
 
         self._encoding = Encoding(space)
+        self._scores, self._seconds = scores, seconds
         points = self._encoding.encode_all(recipes)  # type: ignore[arg-type]
-        lost = np.isnan(scores)
-        known = np.where(lost, np.nanmin(scores), scores)
-        targets = np.hstack([known, lost, np.log(seconds)[:, None]])
-        forest = ExtraTreesRegressor(TREES, random_state=0).fit(points, targets)
+        epochs = scores.shape[1]
+        some = np.unique(np.geomspace(1, epochs, 8).astype(int)) - 1
+        known = np.where(np.isnan(scores), np.nanmin(scores), scores)
+        targets = np.hstack([known[:, some], np.log(seconds)[:, None]])
+        spread = targets.std(axis=0)
+        forest = ExtraTreesRegressor(TREES, random_state=0).fit(points, targets / np.where(spread, spread, 1))
         self._trees = [tree.tree_ for tree in forest.estimators_]
-        self._epochs = scores.shape[1]
+        # A leaf is a recorded recipe, so a tree says which one is most like a new one; its whole curve is here.
+        self._rows = [np.zeros(tree.node_count, dtype=np.int64) for tree in self._trees]
+        single = points.astype(np.float32)
+        for tree, rows in zip(self._trees, self._rows, strict=True):
+            rows[tree.apply(single)] = np.arange(len(points))
 
     def __call__(self, params: Params) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores and seconds of each epoch of the recipe."""
         point = self._encoding.encode(params).astype(np.float32)[None]
-        told = np.mean([tree.predict(point).reshape(-1) for tree in self._trees], axis=0)
-        scores, lost = told[: self._epochs], told[self._epochs : -1]
-        return np.where(lost > 0.5, np.nan, scores), np.full(self._epochs, np.exp(told[-1]))
+        alike = [rows[tree.apply(point)[0]] for tree, rows in zip(self._trees, self._rows, strict=True)]
+        scores = self._scores[alike]
+        lost = np.isnan(scores).mean(axis=0) > 0.5
+        told = np.where(lost, np.nan, np.nan_to_num(scores, nan=np.nanmin(self._scores)).mean(axis=0))
+        return told, np.full(scores.shape[1], np.exp(np.log(self._seconds[alike]).mean()))
 
 
 def task_from(

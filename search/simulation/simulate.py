@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from search.decisions.history import History, Status
 from search.decisions.policy import Policy, Searcher
 from search.decisions.scheduler import Decision, Scheduler
+from search.policies import make_parts
 from search.simulation.curves import Curve
 from spaces import InputError, Params, SearchSpace
-from spaces.errors import shown
 
 if TYPE_CHECKING:
     import pandas
@@ -50,8 +50,8 @@ def simulate(
     max_epochs: int = 51,
     budget_epochs: float | None = None,
     workers: int = 4,
-    searcher: str | Searcher = "random",
-    scheduler: str | Scheduler = "asha",
+    searcher: str | Searcher = "default",
+    scheduler: str | Scheduler = "default",
     seed: int = 0,
     *,
     budget_seconds: float | None = None,
@@ -85,33 +85,14 @@ def simulate(
     if budget_epochs is None and budget_seconds is None and trials is None:
         raise InputError("one of budget_epochs, budget_seconds and trials must be given")
     history = History(space, max_epochs)
-    policy = Policy(
-        history,
-        _searcher(searcher, seed) if isinstance(searcher, str) else searcher,
-        _scheduler(scheduler, max_epochs, grace, eta, seed) if isinstance(scheduler, str) else scheduler,
-    )
+    parts = make_parts(searcher, scheduler, max_epochs, seed=seed, grace=grace, eta=eta)
+    policy = Policy(history, *parts)
     clockwork = _Clockwork(policy, curve, max_epochs, workers, trials)
     clockwork.run(
         np.inf if budget_epochs is None else budget_epochs,
         np.inf if budget_seconds is None else budget_seconds,
     )
     return Simulation(clockwork.table(), history)
-
-
-def _searcher(name: str, seed: int) -> Searcher:
-    from search.searchers.registry import SEARCHERS, make_searcher
-
-    if name not in SEARCHERS:
-        raise InputError(f"a searcher must be one of {', '.join(SEARCHERS)}, but got {shown(name)}")
-    return make_searcher(name, seed)
-
-
-def _scheduler(name: str, max_epochs: int, grace: int, eta: float, seed: int) -> Scheduler:
-    from search.execution.schedulers import SCHEDULERS, make_scheduler
-
-    if name not in SCHEDULERS:
-        raise InputError(f"a scheduler must be one of {', '.join(SCHEDULERS)}, but got {shown(name)}")
-    return make_scheduler(name, max_epochs, grace=grace, eta=eta, seed=seed)
 
 
 class _Clockwork:

@@ -111,7 +111,7 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
 @given(
     random=st.randoms(use_true_random=False),
     deaths=st.lists(st.integers(0, 30), max_size=4),
-    scheduler=st.sampled_from([lambda: Asha(EPOCHS, 1, 3), lambda: Promotion(EPOCHS, 1, 3)]),
+    scheduler=st.sampled_from([lambda: Asha(EPOCHS, 1, 3), lambda: Promotion((1, 3), 3)]),
 )
 def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_running(random, deaths, scheduler):
     store = storage()

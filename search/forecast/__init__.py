@@ -1,0 +1,1 @@
+"""What may become of a recipe, from what is known of others."""

@@ -1,0 +1,58 @@
+"""Who decides in a search, by the names that a study's spec uses."""
+
+from __future__ import annotations
+
+from search.decisions.policy import Searcher
+from search.decisions.scheduler import Scheduler
+from search.execution.schedulers import SCHEDULERS, make_scheduler
+from search.forecast.forecast import Forecast
+from search.searchers.registry import SEARCHERS, make_searcher
+from spaces import InputError
+from spaces.errors import shown
+from trainables.seeds import derive_seed
+
+
+def make_parts(
+    searcher: str | Searcher,
+    scheduler: str | Scheduler,
+    max_epochs: int,
+    *,
+    seed: int,
+    grace: int = 1,
+    eta: float = 3.0,
+    finish: int = 3,
+) -> tuple[Searcher, Scheduler]:
+    """Searcher and scheduler; what both foresee is foreseen once.
+
+    Args:
+        searcher: Name, or one that is made already.
+        scheduler: The same.
+        max_epochs: Full budget of a trial (of its first fold, where it has several).
+        seed: Of their random numbers.
+        grace: First rung, epochs.
+        eta: One in `eta` goes on at each rung.
+        finish: Trials that shall reach the full budget at least.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    forecast = Forecast(derive_seed(seed, "forecast"))
+    if isinstance(searcher, str):
+        if searcher not in SEARCHERS:
+            raise InputError(f"a searcher must be one of {', '.join(SEARCHERS)}, but got {shown(searcher)}")
+        searcher = make_searcher(searcher, derive_seed(seed, "searcher"), forecast)
+    if isinstance(scheduler, str):
+        if scheduler not in SCHEDULERS:
+            raise InputError(
+                f"a scheduler must be one of {', '.join(SCHEDULERS)}, but got {shown(scheduler)}"
+            )
+        scheduler = make_scheduler(
+            scheduler,
+            max_epochs,
+            grace=grace,
+            eta=eta,
+            finish=finish,
+            seed=derive_seed(seed, "scheduler"),
+            forecast=forecast,
+        )
+    return searcher, scheduler

@@ -19,7 +19,7 @@ def make_parts(
     *,
     seed: int,
     grace: int = 1,
-    eta: float = 3.0,
+    eta: float | None = None,
     finish: int = 3,
 ) -> tuple[Searcher, Scheduler]:
     """Searcher and scheduler; what both foresee is foreseen once.
@@ -30,7 +30,7 @@ def make_parts(
         max_epochs: Full budget of a trial (of its first fold, where it has several).
         seed: Of their random numbers.
         grace: First rung, epochs.
-        eta: One in `eta` goes on at each rung.
+        eta: One in `eta` goes on at each rung; the scheduler's own if not given.
         finish: Trials that shall reach the full budget at least.
 
     Raises:

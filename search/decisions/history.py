@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -85,6 +86,10 @@ class History:
 
     def __contains__(self, number: object) -> bool:
         return number in self._runs
+
+    def since(self, count: int) -> Iterator[Run]:
+        """The runs but for the first `count`."""
+        return itertools.islice(self._runs.values(), count, None)
 
     def begin(self, number: int, params: Params) -> Run:
         """A run begins."""

@@ -11,6 +11,8 @@ BRACKETS = 3
 """Of `hyperband`."""
 SCOUTS = 3
 """Of `default`: trials that run through."""
+HALVINGS = 3
+"""Of `default`: rungs, counted from the full budget down."""
 OPTIMISM = 3.0
 """Of `default`: standard deviations above what is expected of a trial, where one is to be promoted."""
 
@@ -20,7 +22,7 @@ def make_scheduler(
     max_epochs: int,
     *,
     grace: int = 1,
-    eta: float = 3.0,
+    eta: float | None = None,
     finish: int = 3,
     seed: int = 0,
     forecast: Forecast | None = None,
@@ -32,7 +34,7 @@ def make_scheduler(
             brackets), ``promotion`` (by score) or ``none``.
         max_epochs: Full budget of a trial (of its first fold, where it has several).
         grace: First rung, epochs.
-        eta: One in `eta` goes on at each rung.
+        eta: One in `eta` goes on at each rung; 2 for ``default`` and 3 for the others if not given.
         finish: Trials that shall reach the full budget at least; of ``default`` and ``promotion``.
         seed: Of ``hyperband``'s choice among its brackets.
         forecast: Of ``default``.
@@ -40,12 +42,13 @@ def make_scheduler(
     Raises:
         KeyError: There is no scheduler of that name.
     """
+    eta = (2.0 if name == "default" else 3.0) if eta is None else eta
     if name == "none":
         return NoScheduler()
     if name == "promotion":
         return Promotion(rungs(grace, eta, max_epochs), eta, finish)
     if name == "default":
-        steps = rungs_down(grace, eta, max_epochs)
+        steps = rungs_down(grace, eta, max_epochs, HALVINGS)
         return Promotion(steps, eta, finish, forecast, OPTIMISM, SCOUTS)
     if name in {"asha", "hyperband"}:
         from search.execution.asha import Asha

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from search.decisions.history import History, Run, Status
+from search.decisions.history import History, Status
 from search.forecast.gaussian import Array, GaussianProcess
+from search.forecast.threads import one_thread
 from search.searchers.encoding import Encoding
 
 START = 8
@@ -19,6 +21,8 @@ FIT_ON = 150
 """Observations that a fit looks at; its time grows with their cube."""
 KEEP = 300
 """Observations that predictions rest on."""
+PARENTS = 100
+"""Of so many of the highest scores the trials are looked at for the best."""
 
 
 def checkpoints(max_epochs: int, ratio: float = 3.0, depth: int = 3) -> tuple[int, ...]:
@@ -47,27 +51,36 @@ class Forecast:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._encoding: Encoding | None = None
-        self._points: dict[int, Array] = {}
+        self._points = np.zeros((0, 0))  # a row a trial
+        self._encoded = 0
         self._seen = 0
-        self._observed: list[tuple[int, int]] = []  # trial, epoch
+        self._observed: list[tuple[int, int, float]] = []  # trial, epoch, score
+        self._ends: dict[int, tuple[int, int, float]] = {}  # last epochs that are not among the observed ones
         self._next_fit = START
         self._state: tuple[object, ...] = ()
         self._ready = False
+        self._best: tuple[int, ...] = ()
 
     def encoding(self, history: History) -> Encoding:
         """How recipes become points."""
         if self._encoding is None:
             self._encoding = Encoding(history.space)
+            self._points = np.zeros((64, self._encoding.columns))
             self._process = GaussianProcess(self._encoding.slots)
             self._epochs = history.fold_epochs or history.max_epochs
             self._grid = frozenset(checkpoints(self._epochs))
         return self._encoding
 
-    def point(self, history: History, number: int) -> Array:
-        """A trial's recipe as a point."""
-        if number not in self._points:
-            self._points[number] = self.encoding(history).encode(history[number].params)
-        return self._points[number]
+    def points(self, history: History, numbers: Sequence[int]) -> Array:
+        """Recipes of trials as points: shape (numbers, columns)."""
+        encoding = self.encoding(history)
+        for run in history.since(self._encoded):
+            if run.number >= len(self._points):
+                self._points = np.vstack([self._points, np.zeros_like(self._points)])
+            self._points[run.number] = encoding.encode(run.params)
+        self._encoded = len(history)
+        chosen: Array = self._points[list(numbers)]
+        return chosen
 
     def update(self, history: History) -> bool:
         """Take in what has happened since.
@@ -76,23 +89,19 @@ class Forecast:
             Whether enough is known to predict anything.
         """
         self.encoding(history)
-        running = tuple(run.number for run in history if run.status is Status.RUNNING)
-        lost = sum(run.diverged for run in history)
-        state = (len(history.events), running, lost)
+        running = [run.number for run in history if run.status is Status.RUNNING]
+        lost = [run.number for run in history if run.diverged]
+        state = (len(history.events), tuple(running), len(lost))
         if state == self._state:
             return self._ready
         self._state = state
-        for number, epoch in history.events[self._seen :]:
-            if epoch in self._grid:
-                self._observed.append((number, epoch))
-                if len(self._observed) >= self._next_fit:
-                    self._fit(history)
-                    count = len(self._observed)
-                    self._next_fit = max(count + STEP, int(count * GROWTH))
-        self._seen = len(history.events)
-        self._ready = len(self._observed) >= START
-        if self._ready:
-            self._condition(history, running)
+        with one_thread():
+            for number, epoch in history.events[self._seen :]:
+                self._observe(history, number, epoch, lost)
+            self._seen = len(history.events)
+            self._ready = len(self._observed) >= START
+            if self._ready:
+                self._condition(history, running, lost)
         return self._ready
 
     def predict(self, points: Array) -> tuple[Array, Array]:
@@ -101,11 +110,12 @@ class Forecast:
         Args:
             points: Recipes that have not been tried: shape (points, columns). `update` must have said true.
         """
-        return self._process.predict(points)
+        with one_thread():
+            return self._process.predict(points)
 
     def outlook(self, history: History, numbers: Sequence[int]) -> tuple[Array, Array]:
         """The same for trials."""
-        return self._process.predict(np.array([self.point(history, number) for number in numbers]))
+        return self.predict(self.points(history, numbers))
 
     def promise(
         self, history: History, numbers: Sequence[int], *, optimism: float = 0.0
@@ -116,47 +126,55 @@ class Forecast:
         expected, deviation = self.outlook(history, numbers)
         return [float(hope) for hope in expected + optimism * deviation]
 
-    def _left(self, epoch: int) -> float:
-        return 1.0 - math.log(epoch) / math.log(self._epochs) if self._epochs > 1 else 0.0
+    def best(self, history: History, count: int) -> tuple[int, ...]:
+        """The trials of which most is expected, the best first; at most `count`."""
+        if not self.update(history):
+            return ()
+        expected, _ = self.outlook(history, self._best)
+        order = np.argsort(-expected, kind="stable")[:count]
+        return tuple(self._best[index] for index in order)
+
+    def _observe(self, history: History, number: int, epoch: int, lost: Sequence[int]) -> None:
+        if epoch > self._epochs:
+            return  # a later fold
+        seen = (number, epoch, history[number].scores[epoch])
+        if epoch not in self._grid:
+            self._ends[number] = seen
+            return
+        self._ends.pop(number, None)
+        self._observed.append(seen)
+        if len(self._observed) >= self._next_fit:
+            last = max(trial for trial, _, _ in self._observed)
+            points, left, scores, _ = self._gather(history, self._observed, [n for n in lost if n < last])
+            chosen = self._choose(scores, FIT_ON, 1 / 3)
+            self._process.fit(points[chosen], left[chosen], scores[chosen])
+            self._next_fit = max(len(self._observed) + STEP, int(len(self._observed) * GROWTH))
 
     def _gather(
-        self, history: History, observed: Sequence[tuple[int, int]], lost: Sequence[Run]
-    ) -> tuple[Array, Array, Array]:
-        numbers = [number for number, _ in observed] + [run.number for run in lost]
-        left = [self._left(epoch) for _, epoch in observed] + [0.0] * len(lost)
-        scores = np.array([history[number].scores[epoch] for number, epoch in observed])
-        scores = _level(np.concatenate([scores, np.full(len(lost), scores.min())]))
-        return np.array([self.point(history, number) for number in numbers]), np.array(left), scores
+        self, history: History, observed: Sequence[tuple[int, int, float]], lost: Sequence[int]
+    ) -> tuple[Array, Array, Array, tuple[int, ...]]:
+        """Points, what was left to train, leveled scores, and whose they are."""
+        numbers, epochs, scores = (list(column) for column in zip(*observed, strict=True))
+        worst = min(scores)
+        numbers += lost
+        epochs += [self._epochs] * len(lost)
+        scores += [worst] * len(lost)
+        left = 1.0 - np.log(epochs) / math.log(self._epochs) if self._epochs > 1 else np.zeros(len(epochs))
+        return self.points(history, numbers), left, _level(np.array(scores)), tuple(numbers)
 
-    def _fit(self, history: History) -> None:
-        last = max(number for number, _ in self._observed)
-        lost = [run for run in history if run.diverged and run.number < last]
-        points, left, scores = self._gather(history, self._observed, lost)
-        chosen = self._choose(scores, FIT_ON, 1 / 3)
-        self._process.fit(points[chosen], left[chosen], scores[chosen] - scores.mean())
-
-    def _condition(self, history: History, running: Sequence[int]) -> None:
-        ends = [
-            (run.number, run.epochs)
-            for run in history
-            if 0 < run.epochs <= self._epochs and run.epochs not in self._grid
-        ]
-        lost = [run for run in history if run.diverged]
-        points, left, scores = self._gather(history, [*self._observed, *ends], lost)
-        scores = scores - scores.mean()
+    def _condition(self, history: History, running: Sequence[int], lost: Sequence[int]) -> None:
+        observed = [*self._observed, *self._ends.values()]
+        points, left, scores, numbers = self._gather(history, observed, lost)
         chosen = self._choose(scores, KEEP, 1 / 2)
-        points, left, scores = points[chosen], left[chosen], scores[chosen]
-        self._process.condition(points, left, scores)
+        self._process.condition(points[chosen], left[chosen], scores[chosen])
+        top = np.argsort(-scores, kind="stable")[:PARENTS]
+        self._best = tuple(sorted({numbers[index] for index in top}))
         if running:
-            ahead = np.array([self.point(history, number) for number in running])
+            ahead = self.points(history, running)
             expected, _ = self._process.predict(ahead)
-            self._process.condition(
-                np.vstack([points, ahead]),
-                np.concatenate([left, np.zeros(len(running))]),
-                np.concatenate([scores, expected]),
-            )
+            self._process.extend(ahead, expected)
 
-    def _choose(self, scores: Array, count: int, best: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _choose(self, scores: Array, count: int, best: float) -> NDArray[np.int64]:
         """Which observations to keep where there are more than `count`: the best ones, and some of the others."""
         if len(scores) <= count:
             return np.arange(len(scores))

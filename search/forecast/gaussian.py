@@ -157,11 +157,30 @@ class GaussianProcess:
         """Take in observations (in place of those before); see `fit` for the shapes."""
         from scipy.linalg import cho_solve
 
-        self._points, self._left = points, left
+        self._points, self._left, self._scores = points, left, scores
         kernel = self._kernel(points, left, points, left)
         kernel[np.diag_indices(len(scores))] += self.shape.noise + JITTER
         self._root = np.linalg.cholesky(kernel)
         self._weights = cho_solve((self._root, True), scores, check_finite=False)
+
+    def extend(self, points: Array, scores: Array) -> None:
+        """Take in observations at the full budget beside those that are known already."""
+        from scipy.linalg import cho_solve, solve_triangular
+
+        nothing = np.zeros(len(points))
+        across = self._kernel(points, nothing, self._points, self._left)
+        among = self._kernel(points, nothing, points, nothing)
+        among[np.diag_indices(len(points))] += self.shape.noise + JITTER
+        side = solve_triangular(self._root, across.T, lower=True, check_finite=False)
+        corner = np.linalg.cholesky(among - side.T @ side)
+        known, new = len(self._points), len(points)
+        root = np.zeros((known + new, known + new))
+        root[:known, :known], root[known:, :known], root[known:, known:] = self._root, side.T, corner
+        self._root = root
+        self._points = np.vstack([self._points, points])
+        self._left = np.concatenate([self._left, nothing])
+        self._scores = np.concatenate([self._scores, scores])
+        self._weights = cho_solve((root, True), self._scores, check_finite=False)
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the final value of each recipe: two of shape (points,)."""

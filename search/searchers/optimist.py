@@ -33,7 +33,7 @@ class Optimist:
     Source: Srinivas et al., Gaussian process optimization in the bandit setting, ICML 2010.
     """
 
-    def __init__(self, forecast: Forecast, seed: int, optimism: float = 5.0) -> None:
+    def __init__(self, forecast: Forecast, seed: int, optimism: float = 3.0) -> None:
         self._forecast, self._seed, self._optimism = forecast, seed, optimism
 
     def propose(self, history: History, number: int) -> Params:
@@ -48,10 +48,7 @@ class Optimist:
 
     def _variations(self, history: History, encoding: Encoding, rng: np.random.Generator) -> Array:
         """Recipes near those of which most is expected: some parameters moved, from hardly to far."""
-        numbers = [run.number for run in history if run.epochs]
-        expected, _ = self._forecast.outlook(history, numbers)
-        best = np.argsort(-expected, kind="stable")[:BEST]
-        parents = np.array([self._forecast.point(history, numbers[index]) for index in best])
+        parents = self._forecast.points(history, self._forecast.best(history, BEST))
         points = parents[rng.integers(len(parents), size=CANDIDATES)]
         slots = len(encoding.widths)
         share = np.maximum(1.5 / slots, rng.random((CANDIDATES, 1)) ** 2)

@@ -56,7 +56,7 @@ def simulate(
     *,
     budget_seconds: float | None = None,
     trials: int | None = None,
-    eta: float = 3.0,
+    eta: float | None = None,
     grace: int = 1,
 ) -> Simulation:
     """Search `space` where `curve` says what each training gives, and how long it takes.
@@ -76,7 +76,7 @@ def simulate(
         seed: Of the decisions.
         budget_seconds: The search ends at this simulated time; none for no limit.
         trials: How many trials may begin; none for no limit.
-        eta: One in `eta` goes on at each rung, for schedulers given by name.
+        eta: One in `eta` goes on at each rung, for schedulers given by name; their own if not given.
         grace: First rung, epochs, likewise.
 
     Raises:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -45,7 +45,7 @@ class StudySpec(Fixed):
         time: Seconds after which no new trial begins; none for no limit.
         searcher: Who proposes recipes.
         scheduler: Who stops weak trials early.
-        eta: One in `eta` goes on at each rung; ``auto`` for the scheduler's own.
+        eta: One in `eta` goes on at each rung; the scheduler's own if none.
         grace: Epochs before a trial may be stopped; ``auto`` covers warm-up and the first unfreezing.
         seed: Of the searcher and of the trials.
         finalists: How many of the best are trained again; 0 for no confirmation.
@@ -70,7 +70,7 @@ class StudySpec(Fixed):
     time: float | None = Field(default=None, gt=0)
     searcher: Literal["default", "tpe", "gp", "random"] = "default"
     scheduler: Literal["default", "asha", "hyperband", "promotion", "none"] = "default"
-    eta: Annotated[float, Field(gt=1)] | Literal["auto"] = "auto"
+    eta: float | None = Field(default=None, gt=1)
     grace: int | Literal["auto"] = "auto"
     seed: int = Field(default=0, ge=0)
     finalists: int = Field(default=3, ge=0)

@@ -224,7 +224,7 @@ class Study:
             spec.epochs,
             seed=derive_seed(spec.seed, "decisions"),
             grace=grace,
-            eta=None if spec.eta == "auto" else spec.eta,
+            eta=spec.eta,
             finish=max(1, spec.finalists),
         )
         if spec.trainings > 1 and spec.scheduler != "none":

@@ -33,7 +33,7 @@ def run(**changes):
     return simulate(SPACE, curve, EPOCHS, **given)
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "hyperband", "promotion", "none"])
+@pytest.mark.parametrize("scheduler", ["default", "asha", "hyperband", "promotion", "none"])
 @pytest.mark.parametrize("searcher", [name for name in SEARCHERS if name != "gp"])
 def test_a_simulation_is_a_table_of_epochs_in_the_order_of_the_clock(searcher, scheduler):
     table = run(searcher=searcher, scheduler=scheduler).history
@@ -119,9 +119,9 @@ def test_a_thousand_trials_of_27_epochs_take_seconds():
 def test_what_is_wrong_is_said():
     with pytest.raises(InputError, match="one of budget_epochs"):
         run(budget_epochs=None)
-    with pytest.raises(InputError, match="a searcher must be one of tpe, gp, random"):
+    with pytest.raises(InputError, match="a searcher must be one of default, tpe, gp, random"):
         run(searcher="bayes")
-    with pytest.raises(InputError, match="a scheduler must be one of asha"):
+    with pytest.raises(InputError, match="a scheduler must be one of default, asha"):
         run(scheduler="median")
     with pytest.raises(InputError, match="27 scores"):
         simulate(SPACE, lambda params: (np.zeros(3), np.zeros(3)), EPOCHS, 10)

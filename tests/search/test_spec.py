@@ -98,7 +98,8 @@ def test_a_spec_survives_the_ledger_and_its_space_needs_no_file(folder):
         ({"grace": 99}, "`1 <= grace <= epochs` must hold, but got grace=99, epochs=27"),
         ({"grace": "atuo"}, "`grace` must be a whole number or 'auto', but got 'atuo'"),
         ({"warmup_epochs": 27}, "`warmup_epochs < epochs` must hold, but got warmup_epochs=27, epochs=27"),
-        ({"searcher": "tep"}, "`searcher` must be 'default', 'tpe', 'gp' or 'random', but got 'tep'; did you mean 'tpe'?"),
+        ({"searcher": "tep"}, "`searcher` must be 'default', 'tpe', 'gp' or 'random', but got 'tep'; "
+                              "did you mean 'tpe'?"),
         ({"name": "a/b"}, "a study's name must be at most 91 letters, digits, `.`, `_` and `-`, the first a "
                           "letter or a digit, but got 'a/b'"),
         ({"narrow": 3}, "`narrow` must be a mapping, but got 3"),

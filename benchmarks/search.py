@@ -1,0 +1,201 @@
+"""What searchers and schedulers find for the same budget: `python benchmarks/search.py`.
+
+Simulated time, decisions of the real code. Regret is 1 for a median random recipe and 0 for the best known; below 0
+a recipe was found that is better than the best known. Every method sees the same tasks and seeds; a row's spread is
+the standard deviation of its mean over seeds. The reference is Ray's ASHA (η = 3) on random recipes.
+
+    python benchmarks/search.py                                  # all tasks and methods, 15 seeds
+    python benchmarks/search.py --seeds 3 --tasks families       # a look
+    python benchmarks/search.py --only reference default --rows  # every task
+
+Tasks: the LCBench tables beside the repository (`../shared/curves`, left out with a message where they are not there)
+and the made-up families of `search.simulation.families`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# ruff: noqa: E402
+# Python puts a script's folder first, where this file would be taken for the package `search`.
+sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
+import numpy as np
+import pandas as pd
+from optuna.samplers import TPESampler
+
+from search.decisions.history import Status
+from search.searchers.sampled import Sampled
+from search.simulation import simulate
+from search.simulation.curves import Task, task_from
+from search.simulation.families import FAMILIES, made_up
+from spaces import Float, Int, SearchSpace
+
+CURVES = Path(__file__).parents[2] / "shared" / "curves"
+LCBENCH = SearchSpace(
+    {
+        "batch_size": Int(16, 512, log=True),
+        "learning_rate": Float(1e-4, 0.1, log=True),
+        "momentum": Float(0.1, 0.99),
+        "weight_decay": Float(1e-5, 0.1),
+        "num_layers": Int(1, 5),
+        "max_units": Int(64, 1024, log=True),
+        "max_dropout": Float(0, 1),
+    }
+)
+SHARES = (0.25, 0.5, 1.0)
+REFERENCE = "Ray's ASHA, η = 3, random (reference)"
+
+
+class AsDocumented(Sampled):
+    """Optuna's sampler as Ray's OptunaSearch feeds it: a stopped trial is told as if it were complete."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(lambda own: TPESampler(seed=own), seed)
+
+    def _follow(self, study: Any, history: Any, run: Any) -> None:
+        told = replace(run, status=Status.COMPLETE) if run.status is Status.STOPPED else run
+        super()._follow(study, history, told)
+
+
+METHODS: dict[str, Callable[[int], dict[str, Any]]] = {
+    REFERENCE: lambda seed: {"searcher": "random", "scheduler": "asha"},
+    "default": lambda seed: {},
+    "random, full length": lambda seed: {"searcher": "random", "scheduler": "none"},
+    "Optuna's TPE, full length": lambda seed: {"searcher": "tpe", "scheduler": "none"},
+    "Ray's ASHA + OptunaSearch as documented (η = 4, grace 1)": lambda seed: {
+        "searcher": AsDocumented(seed),
+        "scheduler": "asha",
+        "eta": 4,
+    },
+    "Optuna's TPE, three brackets": lambda seed: {"searcher": "tpe", "scheduler": "hyperband"},
+    "Optuna's TPE, Ray's ASHA, stopped trials told as such": lambda seed: {
+        "searcher": "tpe",
+        "scheduler": "asha",
+    },
+    "Ray's ASHA, η = 4, random": lambda seed: {"searcher": "random", "scheduler": "asha", "eta": 4},
+    "Ray's ASHA, three brackets, random": lambda seed: {"searcher": "random", "scheduler": "hyperband"},
+    "promotion, random": lambda seed: {"searcher": "random", "scheduler": "promotion"},
+    "promotion, Optuna's TPE": lambda seed: {"searcher": "tpe", "scheduler": "promotion"},
+    "default searcher, Ray's ASHA": lambda seed: {"scheduler": "asha"},
+    "default searcher, full length": lambda seed: {"scheduler": "none"},
+    "default searcher, promotion by score": lambda seed: {"scheduler": "promotion"},
+    "random, default scheduler": lambda seed: {"searcher": "random"},
+}
+
+
+@cache
+def lcbench(name: str) -> Task:
+    """One of the tables, as a function of any configuration."""
+    table = pd.read_parquet(CURVES / f"{name}.parquet")
+    whole = {"batch_size", "num_layers", "max_units"}
+    recipes = [
+        {key: int(row[key]) if key in whole else float(row[key]) for key in LCBENCH.leaves()}
+        for row in table.to_dict("records")
+    ]
+    scores = table[[f"epoch_{epoch}" for epoch in range(1, 52)]].to_numpy(float)
+    return task_from(name, LCBENCH, recipes, scores, table["seconds_per_epoch"].to_numpy(float))
+
+
+def task(name: str) -> Task:
+    """A task by its name."""
+    return made_up(name) if name in FAMILIES else lcbench(name)
+
+
+def task_names(groups: list[str]) -> list[str]:
+    """The tasks of the groups that are here."""
+    names: list[str] = []
+    if "lcbench" in groups:
+        found = sorted(path.stem for path in CURVES.glob("lcbench-*.parquet"))
+        if not found:
+            print("left out: the LCBench tables, which are not here")
+        names += found
+    if "families" in groups:
+        names += list(FAMILIES)
+    return names
+
+
+def regrets(job: tuple[str, str, int, int, int]) -> list[float]:
+    """Of one search, at the shares of its budget."""
+    name, method, seed, workers, trainings = job
+    about = task(name)
+    budget = trainings * about.max_epochs
+    found = simulate(
+        about.space, about.curve, about.max_epochs, budget, workers, seed=seed, **METHODS[method](seed)
+    )
+    return [about.regret(found.best_at(share * budget)) for share in SHARES]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=15)
+    parser.add_argument("--workers", type=int, default=4, help="simulated ones")
+    parser.add_argument("--trainings", type=int, default=30, help="budget, in trainings of full length")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=["lcbench", "families"], default=["lcbench", "families"]
+    )
+    parser.add_argument("--only", nargs="+", help="methods whose name contains one of these")
+    parser.add_argument("--rows", action="store_true", help="a row per task too")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+    names = task_names(given.tasks)
+    methods = [
+        method
+        for method in METHODS
+        if not given.only or any(part in method for part in (*given.only, "reference"))
+    ]
+    jobs = [
+        (name, method, seed, given.workers, given.trainings)
+        for method in methods
+        for name in names
+        for seed in range(given.seeds)
+    ]
+    with multiprocessing.Pool(given.jobs) as pool:
+        found = np.array(pool.map(regrets, jobs, chunksize=1))
+    table = found.reshape(len(methods), len(names), given.seeds, len(SHARES))
+    print(
+        f"\n{len(names)} tasks, {given.seeds} seeds, {given.workers} workers, budget {given.trainings} trainings\n"
+    )
+    show(table, methods)
+    if given.rows:
+        show_rows(table, methods, names)
+
+
+def show(table: np.ndarray, methods: list[str]) -> None:
+    """Mean regret of each method over all tasks, against the reference."""
+    means = table.mean(axis=(1, 2))
+    spread = table.mean(axis=1).std(axis=1, ddof=min(1, table.shape[2] - 1)) / np.sqrt(table.shape[2])
+    ranks = table.mean(axis=2)[:, :, -1].argsort(axis=0).argsort(axis=0).mean(axis=1) + 1
+    print("| method | regret at 25 / 50 / 100 % | ± | of the reference's | worst task | rank |")
+    print("|---|---|---|---|---|---|")
+    per_task = table.mean(axis=2)
+    for index in np.argsort(means[:, -1]):
+        of = means[index] / means[0]
+        worse = (per_task[index] - per_task[0])[:, -1].max()
+        print(
+            f"| {methods[index]} | {' / '.join(f'{value:.3f}' for value in means[index])} "
+            f"| {spread[index, -1]:.3f} | {of[1]:.2f} / {of[2]:.2f} | {worse:+.3f} | {ranks[index]:.1f} |"
+        )
+
+
+def show_rows(table: np.ndarray, methods: list[str], names: list[str]) -> None:
+    """Every task: 50 % and 100 % of the budget."""
+    per_task = table.mean(axis=2)
+    print("\n| task | " + " | ".join(methods) + " |")
+    print("|---" * (len(methods) + 1) + "|")
+    for column, name in enumerate(names):
+        cells = [f"{row[column, 1]:.3f} / {row[column, 2]:.3f}" for row in per_task]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import _package  # noqa: F401
 import kornia.augmentation as K  # noqa: N812 (the field's own name for it)
 import torch
 from torch import Tensor, nn

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import _package  # noqa: F401
 import numpy as np
 import torch
 

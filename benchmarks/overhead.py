@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import _package  # noqa: F401
 import optuna
 
 from search import Store, Study

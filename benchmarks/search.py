@@ -17,17 +17,13 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-# ruff: noqa: E402
-# Python puts a script's folder first, where this file would be taken for the package `search`.
-sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
-
+import _package  # noqa: F401
 import numpy as np
 import pandas as pd
 from optuna.samplers import TPESampler

@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 
+import _package  # noqa: F401
 import torch
 
 from search.spec import parse_setting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from search.decisions.history import History, Run, Status
@@ -29,29 +30,42 @@ class Forecast(Protocol):
         ...
 
 
-def rungs_down(grace: int, eta: float, max_epochs: int, depth: int = 3) -> tuple[int, ...]:
-    """Epochs at which a trial pauses, counted from the end: `max_epochs`/η, /η², … to `depth`, none before `grace`."""
-    return tuple(
-        sorted({rung for k in range(1, depth + 1) if (rung := round(max_epochs / eta**k)) >= max(1, grace)})
-    ) or tuple({grace} if grace < max_epochs else ())
+@dataclass(frozen=True)
+class Ladder:
+    """Where a trial pauses, and how many go on.
+
+    Args:
+        rungs: Epochs, ascending.
+        eta: One in `eta` goes on from each.
+    """
+
+    rungs: tuple[int, ...]
+    eta: float
 
 
-def rungs(grace: int, eta: float, max_epochs: int) -> tuple[int, ...]:
-    """Epochs at which a trial pauses: `grace`, `grace`·η, … below `max_epochs`."""
+def ladder_up(grace: int, eta: float, max_epochs: int) -> Ladder:
+    """Rungs at `grace`, `grace`·η, … below `max_epochs`."""
     found: list[int] = []
     rung = float(grace)
     while round(rung) < max_epochs:
         if not found or round(rung) > found[-1]:
             found.append(round(rung))
         rung *= eta
-    return tuple(found)
+    return Ladder(tuple(found), eta)
+
+
+def ladder_down(grace: int, eta: float, max_epochs: int, depth: int = 3) -> Ladder:
+    """Rungs counted from the end: `max_epochs`/η, /η², … to `depth`, none before `grace` (and one at least)."""
+    found = {round(max_epochs / eta**step) for step in range(1, depth + 1)}
+    rungs = sorted(rung for rung in found if rung >= max(1, grace))
+    return Ladder(tuple(rungs) or ((grace,) if grace < max_epochs else ()), eta)
 
 
 class Promotion:
     """Asynchronous successive halving, promotion type.
 
     A trial pauses at each rung. Whenever a worker is free, the highest rung that owes a promotion gives its best
-    paused trial; where none does, a new trial begins. A rung owes one while fewer than one in `eta` of those
+    paused trial; where none does, a new trial begins. A rung owes one while fewer than one in η of those
     that reached it went on. Unlike the stopping type, where each newcomer is held against the past alone and
     better and better proposals are let through nearly all, the share that goes on stays what it should be.
 
@@ -59,8 +73,7 @@ class Promotion:
     with trials of full length.
 
     Args:
-        rungs: Epochs at which a trial pauses, ascending.
-        eta: One in `eta` goes on at each rung.
+        ladder: Where trials pause, and how many go on.
         finish: How many trials shall reach the full budget in the end, at least.
         forecast: Ranks the trials of a rung by what may become of them; none ranks by their scores.
         optimism: How hopefully the forecast is read while the search goes on; in the end it is read soberly.
@@ -72,36 +85,36 @@ class Promotion:
 
     def __init__(
         self,
-        rungs: tuple[int, ...],
-        eta: float,
+        ladder: Ladder,
         finish: int = 3,
         forecast: Forecast | None = None,
         optimism: float = 0.0,
         scouts: int = 0,
     ) -> None:
-        self._rungs, self._eta, self._finish = rungs, eta, finish
+        self._ladder, self._finish = ladder, finish
         self._forecast, self._optimism, self._scouts = forecast, optimism, scouts
 
     def on_record(self, number: int, epoch: int, score: float) -> Decision:
         """Pause at each rung."""
-        return Decision.PAUSE if epoch in self._rungs and number >= self._scouts else Decision.CONTINUE
+        pauses = epoch in self._ladder.rungs and number >= self._scouts
+        return Decision.PAUSE if pauses else Decision.CONTINUE
 
     def resume(self, history: History, *, closing: bool) -> int | None:
         """From the highest rung that owes a promotion, the best paused trial."""
-        for rung in reversed(self._rungs):
+        for rung in reversed(self._ladder.rungs):
             reached = [run for run in history if run.epochs >= rung]
             paused = [run for run in reached if run.status is Status.PAUSED and run.epochs == rung]
             if not paused:
                 continue
             gone = sum(_went_on(run, rung) for run in reached if run.number >= self._scouts)
-            owed = math.floor(len(reached) / self._eta)
+            eta = self._ladder.eta
+            owed = math.floor(len(reached) / eta)
             if closing:
-                owed = max(math.ceil(len(reached) / self._eta), self._finish)
-            if (
-                gone < owed
-                and (best := self._best(history, paused, reached, rung, owed, closing)) is not None
-            ):
-                return best
+                owed = max(math.ceil(len(reached) / eta), self._finish)
+            if gone < owed:
+                best = self._best(history, paused, reached, rung, owed, closing)
+                if best is not None:
+                    return best
         return None
 
     def _best(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.decisions.promotion import Forecast, Promotion, rungs, rungs_down
+from search.decisions.promotion import Forecast, Promotion, ladder_down, ladder_up
 from search.decisions.scheduler import NoScheduler, Scheduler
 
 SCHEDULERS = ("default", "asha", "hyperband", "promotion", "none")
@@ -46,10 +46,10 @@ def make_scheduler(
     if name == "none":
         return NoScheduler()
     if name == "promotion":
-        return Promotion(rungs(grace, eta, max_epochs), eta, finish)
+        return Promotion(ladder_up(grace, eta, max_epochs), finish)
     if name == "default":
-        steps = rungs_down(grace, eta, max_epochs, HALVINGS)
-        return Promotion(steps, eta, finish, forecast, OPTIMISM, SCOUTS)
+        ladder = ladder_down(grace, eta, max_epochs, HALVINGS)
+        return Promotion(ladder, finish, forecast, OPTIMISM, SCOUTS)
     if name in {"asha", "hyperband"}:
         from search.execution.asha import Asha
 

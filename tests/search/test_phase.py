@@ -13,7 +13,7 @@ from search.decisions.history import History
 from search.decisions.phase import Phase
 from search.decisions.policy import Policy
 from search.decisions.program import Program
-from search.decisions.promotion import Promotion
+from search.decisions.promotion import Ladder, Promotion
 from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
 from search.ledger import Ledger, make_study, records_of
@@ -111,7 +111,7 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
 @given(
     random=st.randoms(use_true_random=False),
     deaths=st.lists(st.integers(0, 30), max_size=4),
-    scheduler=st.sampled_from([lambda: Asha(EPOCHS, 1, 3), lambda: Promotion((1, 3), 3)]),
+    scheduler=st.sampled_from([lambda: Asha(EPOCHS, 1, 3), lambda: Promotion(Ladder((1, 3), 3))]),
 )
 def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_running(random, deaths, scheduler):
     store = storage()

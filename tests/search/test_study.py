@@ -68,7 +68,7 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
             assert ("diverged: loss was nan" if diverged else "a bug in the user's own code") in trial.reason
             assert trial.epochs == 1
         elif trial.state == "PRUNED":
-            assert "stopped by the scheduler at epoch" in trial.reason
+            assert "paused at epoch" in trial.reason
             assert 0 < trial.epochs < 9
         else:
             assert trial.epochs == 9

@@ -50,6 +50,8 @@ report: $(STAMP) ## one study's leaderboard and winner: make report [STUDY=digit
 
 bench: $(STAMP) ## what it costs (benchmarks/)
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/decisions.py
+	$(BIN)/python benchmarks/search.py
 
 clean: ## caches of the tools; .venv and mlruns/ stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build ./*.egg-info

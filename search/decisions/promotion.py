@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.decisions.history import History, Run, Status
+from search.decisions.history import History, Status
 from search.decisions.scheduler import Decision
 
 
@@ -101,32 +101,34 @@ class Promotion:
 
     def resume(self, history: History, *, closing: bool) -> int | None:
         """From the highest rung that owes a promotion, the best paused trial."""
-        for rung in reversed(self._ladder.rungs):
-            reached = [run for run in history if run.epochs >= rung]
-            paused = [run for run in reached if run.status is Status.PAUSED and run.epochs == rung]
-            if not paused:
-                continue
-            gone = sum(_went_on(run, rung) for run in reached if run.number >= self._scouts)
-            eta = self._ladder.eta
-            owed = math.floor(len(reached) / eta)
+        rungs, eta = self._ladder.rungs, self._ladder.eta
+        paused: dict[int, list[int]] = {rung: [] for rung in rungs}
+        reached = dict.fromkeys(rungs, 0)
+        gone = dict.fromkeys(rungs, 0)
+        for run in history:  # one pass: histories are long, and this is asked at every turn
+            epochs = run.epochs
+            for rung in rungs:
+                if epochs < rung:
+                    break
+                reached[rung] += 1
+                if epochs == rung and run.status is Status.PAUSED:
+                    paused[rung].append(run.number)
+                elif run.number >= self._scouts:
+                    gone[rung] += 1
+        for rung in reversed(rungs):
+            owed = math.floor(reached[rung] / eta)
             if closing:
-                owed = max(math.ceil(len(reached) / eta), self._finish)
-            if gone < owed:
-                best = self._best(history, paused, reached, rung, owed, closing)
+                owed = max(math.ceil(reached[rung] / eta), self._finish)
+            if paused[rung] and gone[rung] < owed:
+                best = self._best(history, paused[rung], rung, owed, closing=closing)
                 if best is not None:
                     return best
         return None
 
     def _best(
-        self,
-        history: History,
-        paused: Sequence[Run],
-        reached: Sequence[Run],
-        rung: int,
-        owed: int,
-        closing: bool,
+        self, history: History, numbers: Sequence[int], rung: int, owed: int, *, closing: bool
     ) -> int | None:
-        numbers = [run.number for run in paused]
+        """Of the trials paused at a rung the one to go on with."""
         hopes = None
         if self._forecast is not None:
             optimism = 0.0 if closing else self._optimism
@@ -134,11 +136,8 @@ class Promotion:
         if hopes is not None:
             return max(zip(hopes, numbers, strict=True), key=lambda pair: (pair[0], -pair[1]))[1]
         # One that is among the best of its rung, those that went on included: else the place is kept for later.
-        scores = sorted((history.best_so_far(run.number)[rung - 1] for run in reached), reverse=True)
+        scores = sorted(
+            (history.best_so_far(run.number)[rung - 1] for run in history if run.epochs >= rung), reverse=True
+        )
         best = max(numbers, key=lambda number: (history.score(number), -number))
         return best if history.score(best) >= scores[min(owed, len(scores)) - 1] else None
-
-
-def _went_on(run: Run, rung: int) -> bool:
-    """Whether a run has left a rung: it trained on, is about to, or ended there by itself."""
-    return run.epochs > rung or (run.epochs == rung and run.status is not Status.PAUSED)

@@ -1,7 +1,8 @@
 """Learning curves of the project's own training core, for rehearsing searches: `python benchmarks/record.py NAME`.
 
-Each recipe is drawn from the preset `recipe`, trained at full length, and becomes a row: its parameters, the seconds
-of an epoch (their median), and the score of each epoch. Recipe number i depends on i alone, so a recording that was
+Each recipe is drawn from the preset `recipe`, trained at full length, and becomes a row: its parameters, the seconds of
+processor time that an epoch takes (their median, on one thread: what else the machine does counts little), and the
+score of each epoch. Recipe number i depends on i alone, so a recording that was
 interrupted goes on where it stood, and several processes can share one (`--part 0/2`, `--part 1/2`).
 
     python benchmarks/record.py digits --recipes 500
@@ -90,9 +91,13 @@ def main() -> None:
                 params = space.baseline()
             scores, seconds, began = [], [], time.perf_counter()
             try:
-                for record in from_params(params, fixed, number, material).epochs():
+                epochs = from_params(params, fixed, number, material).epochs()
+                before = time.process_time()
+                for record in epochs:
                     scores.append(record.score)
-                    seconds.append(record.metrics["epoch_seconds"])
+                    after = time.process_time()
+                    seconds.append(after - before)
+                    before = after
             except Diverged as error:
                 print(number, error)
             row = {"number": number, "params": params, "scores": scores, "seconds": median(seconds or [0.0])}

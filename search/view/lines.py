@@ -79,18 +79,21 @@ class LineView:
 
     @never_raises
     def on_pause(self, phase: str, number: int) -> None:
-        """No line."""
-        self._progress.on_pause(phase, number, time.monotonic())
+        """How far it came, and how far the study is."""
+        now = time.monotonic()
+        entry = self._progress.on_pause(phase, number, now)
+        score = f", score {words.score(entry.best)}" if entry.best is not None else ""
+        text = f"trial {number} pauses at epoch {entry.epochs}{score}{self._best()}"
+        self._write(f"{text} [{self._standing(phase, now)}]")
 
     @never_raises
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """How it ended, the best so far and how far the study is."""
         now = time.monotonic()
         entry = self._progress.on_end(phase, trial, now)
-        best = self._progress.best()
         text = ending(phase, entry)
-        if phase != CONFIRM and best is not None:
-            text += f", best {words.score(best.best)} (trial {best.number})"
+        if phase != CONFIRM:
+            text += self._best()
         self._write(f"{text} [{self._standing(phase, now)}]")
 
     @never_raises
@@ -122,10 +125,16 @@ class LineView:
             winner = "no winner"
         self._write(f"study {result.name} over: {counts or 'no trials'}; {winner}")
 
+    def _best(self) -> str:
+        best = self._progress.best()
+        return f", best {words.score(best.best)} (trial {best.number})" if best is not None else ""
+
     def _standing(self, phase: str, now: float) -> str:
         progress = self._progress
         left = progress.seconds_left(now)
         parts = [f"{progress.done(phase)}/{progress.total(phase)}", f"{len(progress.running())} running"]
+        if paused := progress.paused():
+            parts.append(f"{paused} paused")
         return ", ".join(parts if left is None else [*parts, f"~{words.clock(left)} left"])
 
     def _write(self, text: str) -> None:

@@ -98,6 +98,8 @@ def _states(progress: Progress) -> Text:
         if amount or progress.phase == SEARCH:
             line.append(f"{state} {amount}  ", STYLES[state] if amount else "dim")
     line.append(f"running {running}", STYLES["running"] if running else "dim")
+    if paused := progress.paused():
+        line.append(f"  paused {paused}", "dim")
     beside = progress.running(CONFIRM)
     if progress.phase == SEARCH and beside:
         line.append(f"  and {words.count(len(beside), 'training')} of the baseline", "dim")

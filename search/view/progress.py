@@ -144,9 +144,11 @@ class Progress:
         entry.best = _shown(entry.scores, spec.epochs if spec is not None and spec.trainings > 1 else None)
         self._times.append(now)
 
-    def on_pause(self, phase: str, number: int, now: float) -> None:
-        """A trial gives its worker back."""
-        self._entries[phase].setdefault(number, Entry(number)).live = False
+    def on_pause(self, phase: str, number: int, now: float) -> Entry:
+        """A trial gives its worker back. Returns what is known of it."""
+        entry = self._entries[phase].setdefault(number, Entry(number))
+        entry.live = False
+        return entry
 
     def on_end(self, phase: str, trial: FrozenTrial, now: float) -> Entry:
         """A trial has its final state. Returns what is known of it."""
@@ -182,6 +184,13 @@ class Progress:
         live.sort(key=lambda named: (named[1].last is None, named[0] == CONFIRM, named[1].number))
         shown = [entry for name, entry in live[: self.workers or None] if phase in {None, name}]
         return sorted(shown, key=lambda entry: (entry.label != "", entry.number))
+
+    def paused(self, phase: str = SEARCH) -> int:
+        """Trials that have begun, have no final state, and no worker: they wait to go on."""
+        return sum(
+            entry.state not in ENDED and not entry.live and entry.epochs > 0
+            for entry in self._entries[phase].values()
+        )
 
     def done(self, phase: str = SEARCH) -> int:
         """Trials with a final state."""

@@ -72,6 +72,10 @@ class Feed:
             for view in self.views:
                 view.on_record(phase, number, record)
 
+    def pause(self, number: int) -> None:
+        for view in self.views:
+            view.on_pause(SEARCH, number)
+
     def end(self, number: int, state: TrialState, reason: str = "", phase: str = SEARCH) -> FrozenTrial:
         trial = self.ledgers[phase].finish(number, state, reason)
         for view in self.views:

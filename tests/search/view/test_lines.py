@@ -4,7 +4,7 @@ from optuna.trial import TrialState
 
 from search.view.lines import LineView
 from search.view.progress import CONFIRM
-from tests.search.view.parts import SELF_ENDED, Feed, curve, make_spec
+from tests.search.view.parts import SEARCH, SELF_ENDED, Feed, curve, make_spec
 
 
 def test_one_line_an_event() -> None:
@@ -50,6 +50,25 @@ def test_one_line_an_event() -> None:
     assert lines[19] == "trouble: MLflow is away"
     assert len(lines) == 20
     assert "\x1b" not in out.getvalue()
+
+
+def test_a_pause_is_a_line_and_is_counted_until_the_trial_goes_on() -> None:
+    out = io.StringIO()
+    with LineView(out) as view:
+        feed = Feed(view)
+        view.on_study(make_spec(), [], 2)
+        number = feed.start()
+        feed.records(number, 0.3, 0.8, 0.7)
+        feed.pause(number)
+        feed.trial(TrialState.PRUNED, 0.1)
+        view.on_start(SEARCH, feed.ledgers[SEARCH].trial(number), 3)
+        feed.trial(TrialState.PRUNED, 0.2)
+    lines = out.getvalue().splitlines()
+    assert lines[1].startswith(
+        "trial 0 pauses at epoch 3, score 0.800, best 0.800 (trial 0) [0/10, 0 running, 1 paused"
+    )
+    assert "[1/10, 0 running, 1 paused" in lines[2]
+    assert "[2/10, 1 running, ~" in lines[3]
 
 
 def test_a_study_that_goes_on_says_what_it_has() -> None:

@@ -17,7 +17,8 @@ import numpy as np
 from search.decisions.history import History
 from search.policies import make_parts
 from search.simulation import simulate
-from spaces import Choice, Float, Int, Params, SearchSpace, Switch
+from search.simulation.families import AUGMENTATION, OPTIMIZER
+from spaces import Choice, Float, Int, Params, SearchSpace
 
 EPOCHS = 27
 SPACE = SearchSpace(
@@ -29,20 +30,8 @@ SPACE = SearchSpace(
         "mixup": Float(0, 1),
         "smoothing": Choice((0.0, 0.05, 0.1)),
         "warmup": Float(0, 5),
-        "optimizer": Switch(
-            {
-                "sgd": SearchSpace({"momentum": Float(0, 0.99)}),
-                "adamw": SearchSpace({"beta2": Float(0.9, 0.999)}),
-                "lamb": SearchSpace({}),
-            }
-        ),
-        "augmentation": Switch(
-            {
-                "none": SearchSpace({}),
-                "randaugment": SearchSpace({"ops": Int(1, 4), "magnitude": Int(1, 30)}),
-                "trivial": SearchSpace({}),
-            }
-        ),
+        "optimizer": OPTIMIZER,
+        "augmentation": AUGMENTATION,
     }
 )
 

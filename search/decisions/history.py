@@ -30,7 +30,6 @@ class Run:
         number: The trial's.
         params: Its recipe.
         scores: Epoch, from 1 → score; epochs follow each other without a gap.
-        seconds: What each of these epochs took.
         status: Where it stands.
         diverged: Whether its recipe, not the program, was at fault when it failed.
     """
@@ -38,7 +37,6 @@ class Run:
     number: int
     params: Params
     scores: dict[int, float] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
     status: Status = Status.RUNNING
     diverged: bool = False
 
@@ -72,8 +70,6 @@ class History:
         self._runs: dict[int, Run] = {}
         self._best: dict[int, list[float]] = {}
         self.events: list[tuple[int, int]] = []
-        self.epochs_spent = 0
-        self.seconds_spent = 0.0
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self._runs.values())
@@ -97,7 +93,7 @@ class History:
         self._best[number] = []
         return self._runs[number]
 
-    def record(self, number: int, epoch: int, score: float, seconds: float = 0.0) -> float:
+    def record(self, number: int, epoch: int, score: float) -> float:
         """An epoch is over.
 
         Returns:
@@ -105,10 +101,7 @@ class History:
         """
         run = self._runs[number]
         run.scores[epoch] = score
-        run.seconds.append(seconds)
         self.events.append((number, epoch))
-        self.epochs_spent += 1
-        self.seconds_spent += seconds
         if self.fold_epochs:
             best = trial_score(run.scores, self.fold_epochs)
         else:

@@ -103,8 +103,7 @@ class Phase:
         return to_resume
 
     def _judge(self, number: int, record: EpochRecord) -> Decision:
-        seconds = record.metrics.get("epoch_seconds", 0.0)
-        return self._policy.on_record(number, record.epoch, record.score, seconds)
+        return self._policy.on_record(number, record.epoch, record.score)
 
     def _is_paused(self, number: int) -> bool:
         """Whether an earlier driver paused a trial: its last record says so, unless it ended with it."""

@@ -53,9 +53,9 @@ class Policy:
         else:
             self.history.begin(number, params)
 
-    def on_record(self, number: int, epoch: int, score: float, seconds: float = 0.0) -> Decision:
+    def on_record(self, number: int, epoch: int, score: float) -> Decision:
         """An epoch is over. A trial that pauses or stops is marked so; its end is told by `end`."""
-        best = self.history.record(number, epoch, score, seconds)
+        best = self.history.record(number, epoch, score)
         decision = self._scheduler.on_record(number, epoch, best)
         if decision is Decision.PAUSE:
             self.history[number].status = Status.PAUSED

@@ -76,12 +76,10 @@ class Encoding:
         self._rest = np.zeros(self.columns)
         for axis in reversed(self.axes):
             self._put(self._rest, axis, axis.leaf.baseline())
-        self.is_free = np.zeros(self.columns, dtype=bool)
         self.is_choice = np.zeros(self.columns, dtype=bool)
         self.slots = np.zeros(self.columns, dtype=np.int64)
         for axis in self.axes:
             columns = slice(axis.start, axis.start + axis.width)
-            self.is_free[columns] |= not _fixed(axis.leaf)
             self.is_choice[columns] = isinstance(axis.leaf, Choice)
             self.slots[columns] = axis.slot
 
@@ -219,7 +217,3 @@ def _on_grid(axis: Axis, places: Array, stretched: bool) -> Array:
         values = np.clip(leaf.low + np.round((values - leaf.low) / step) * step, leaf.low, leaf.high)
         values = np.log(values) if leaf.log else values
     return np.clip((values - axis.low) / span, 0.0, 1.0)
-
-
-def _fixed(leaf: Leaf) -> bool:
-    return len(leaf.options) == 1 if isinstance(leaf, Choice) else leaf.is_fixed

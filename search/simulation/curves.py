@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,8 +51,7 @@ class Task:
 class Recorded:
     """Curves of some recipes, as a function of any: a forest that gives each recorded recipe its own curve.
 
-    Between the recipes extremely randomised trees are nearer the truth than the nearest neighbours are: where the
-    truth is known, R² of unseen curves is 0.87 to 0.97 at the last epoch, against 0.63 to 0.82.
+    Between the recipes trees follow the few parameters that matter; the nearest neighbours weigh all alike.
 
     Args:
         space: The space that the recipes are of.
@@ -66,7 +65,7 @@ class Recorded:
     def __init__(
         self,
         space: SearchSpace,
-        recipes: Sequence[Mapping[str, object]],
+        recipes: Sequence[Params],
         scores: NDArray[np.float64],
         seconds: NDArray[np.float64],
     ) -> None:
@@ -74,7 +73,7 @@ class Recorded:
 
         self._encoding = Encoding(space)
         self._scores, self._seconds = scores, seconds
-        points = self._encoding.encode_all(recipes)  # type: ignore[arg-type]
+        points = self._encoding.encode_all(recipes)
         epochs = scores.shape[1]
         some = np.unique(np.geomspace(1, epochs, 8).astype(int)) - 1
         known = np.where(np.isnan(scores), np.nanmin(scores), scores)
@@ -101,7 +100,7 @@ class Recorded:
 def task_from(
     name: str,
     space: SearchSpace,
-    recipes: Sequence[Mapping[str, object]],
+    recipes: Sequence[Params],
     scores: NDArray[np.float64],
     seconds: NDArray[np.float64],
 ) -> Task:

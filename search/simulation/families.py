@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from search.searchers.encoding import Encoding
+from search.searchers.encoding import Array, Encoding
 from search.simulation.curves import Task
 from spaces import Choice, Float, Int, Params, SearchSpace, Switch
-
-Array = NDArray[np.float64]
 
 FOUR = SearchSpace(
     {
@@ -35,26 +32,28 @@ EIGHT = SearchSpace(
         "schedule": Choice(("cosine", "step", "constant")),
     }
 )
+OPTIMIZER = Switch(
+    {
+        "sgd": SearchSpace({"momentum": Float(0, 0.99)}),
+        "adamw": SearchSpace({"beta2": Float(0.9, 0.999)}),
+        "lamb": SearchSpace({}),
+    }
+)
+AUGMENTATION = Switch(
+    {
+        "none": SearchSpace({}),
+        "randaugment": SearchSpace({"ops": Int(1, 4), "magnitude": Int(1, 30)}),
+        "trivial": SearchSpace({}),
+    }
+)
 ZOO = SearchSpace(
     {
         "model": Choice(tuple(f"m{number}" for number in range(24))),
         "lr": Float(1e-5, 1e-1, log=True),
         "weight_decay": Float(1e-6, 1, log=True),
         "batch_size": Int(8, 256, log=True),
-        "optimizer": Switch(
-            {
-                "sgd": SearchSpace({"momentum": Float(0, 0.99)}),
-                "adamw": SearchSpace({"beta2": Float(0.9, 0.999)}),
-                "lamb": SearchSpace({}),
-            }
-        ),
-        "augmentation": Switch(
-            {
-                "none": SearchSpace({}),
-                "randaugment": SearchSpace({"ops": Int(1, 4), "magnitude": Int(1, 30)}),
-                "trivial": SearchSpace({}),
-            }
-        ),
+        "optimizer": OPTIMIZER,
+        "augmentation": AUGMENTATION,
         "frozen": Float(0, 1),
         "layer_decay": Choice((0.0, 0.65, 0.75)),
         "dropout": Float(0, 0.5),

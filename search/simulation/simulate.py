@@ -151,7 +151,7 @@ class _Clockwork:
         heapq.heappush(self._due, (clock + float(seconds), next(self._order), number))
 
     def _finish_epoch(self, number: int, clock: float) -> None:
-        scores, seconds = self._curves[number]
+        scores, _ = self._curves[number]
         epoch = self._policy.history[number].epochs + 1
         score = float(scores[epoch - 1])
         self._spent += 1
@@ -160,7 +160,7 @@ class _Clockwork:
             self._policy.end(number, Status.FAILED, diverged=True)
             return
         self._rows.append((number, epoch, score, clock, self._spent))
-        decision = self._policy.on_record(number, epoch, score, float(seconds[epoch - 1]))
+        decision = self._policy.on_record(number, epoch, score)
         if epoch < self._max_epochs and decision is Decision.CONTINUE:
             self._train(number, clock)
             return

@@ -68,8 +68,7 @@ def test_decisions_on_ray_are_those_of_the_policy_alone(small_study, names):
             policy.begin(number, params)
         elif kind == "record":
             record = what[0]
-            seconds = record.metrics.get("epoch_seconds", 0.0)
-            told[number] = policy.on_record(number, record.epoch, record.score, seconds)
+            told[number] = policy.on_record(number, record.epoch, record.score)
         elif kind == "pause":
             assert told[number] is Decision.PAUSE
         else:

@@ -49,7 +49,7 @@ def test_a_killed_study_goes_on_with_the_same_command(tmp_path):
 
     with (tmp_path / "first.txt").open("w") as said:
         first = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
-        wait_for(lambda: len(lines(log)) >= 20, 240, first)
+        wait_for(lambda: len(lines(log)) >= 20, 150, first)
         first.send_signal(signal.SIGKILL)
         first.wait()
     store = Store(root)

@@ -14,6 +14,7 @@ from typing import Any
 import _package  # noqa: F401
 import numpy as np
 
+from search.decisions.budget import Left
 from search.decisions.history import History
 from search.policies import make_parts
 from search.simulation import simulate
@@ -52,9 +53,9 @@ class Watched:
         self._searcher, self._scheduler = make_parts("default", "default", EPOCHS, seed=0)
         self.milliseconds: list[float] = []
 
-    def on_record(self, number: int, epoch: int, score: float) -> Any:
+    def on_record(self, history: History, number: int, epoch: int, score: float) -> Any:
         """As the scheduler has it."""
-        return self._scheduler.on_record(number, epoch, score)
+        return self._scheduler.on_record(history, number, epoch, score)
 
     def resume(self, history: History, *, closing: bool) -> int | None:
         """Timed from the first trial after the random ones on."""
@@ -64,6 +65,10 @@ class Watched:
         if number is not None and len(history) > self._before:
             self.milliseconds.append(self._spent)
         return number
+
+    def closes(self, history: History, left: Left) -> bool:
+        """As the scheduler has it."""
+        return self._scheduler.closes(history, left)
 
     def propose(self, history: History, number: int) -> Params:
         """A decision that ends in a proposal took both."""

@@ -63,7 +63,11 @@ def run(
     ] = None,
     name: Annotated[str | None, _value("What to call the study.", "NAME")] = None,
     trials: Annotated[str | None, _value("Trials of the search in all.")] = None,
-    time: Annotated[str | None, _value("Begin no new trial after so many seconds.", "SECONDS")] = None,
+    time: Annotated[str | None, _value("Seconds that the search may take.", "SECONDS")] = None,
+    budget_epochs: Annotated[
+        str | None, _value("Epochs that all trials of the search may train together.")
+    ] = None,
+    gpu_hours: Annotated[str | None, _value("Hours of all GPUs together that the search may take.")] = None,
     data: Annotated[
         str | None,
         _value(
@@ -93,7 +97,14 @@ def run(
         key: value for key, value in {"name": name, "data": data, "model": model, "space": space}.items()
         if value is not None
     }  # fmt: skip
-    numbers = {"trials": trials, "time": time, "epochs": epochs, "folds": folds}
+    numbers = {
+        "trials": trials,
+        "time": time,
+        "epochs": epochs,
+        "folds": folds,
+        "budget_epochs": budget_epochs,
+        "gpu_hours": gpu_hours,
+    }
     overrides |= dict(parse_setting(f"{key}={text}") for key, text in numbers.items() if text is not None)
 
     from search.errors import StudyError

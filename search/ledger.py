@@ -19,6 +19,9 @@ from trainables.protocol import EpochRecord
 RECORD = "record:"
 """Prefix of the user attributes that hold a trial's records, one an epoch."""
 
+PAUSES = "pauses"
+"""The user attribute that lists the epochs at which a trial gave its worker back."""
+
 REPORT = "report"
 """The user attribute that holds what a trial's best weights are worth in detail."""
 
@@ -145,6 +148,11 @@ class Ledger:
         trial.report(record.score, record.epoch)
         epochs[record.epoch] = record.score
         return now
+
+    def pause(self, number: int) -> None:
+        """Write down that a live trial pauses after the epoch it has come to."""
+        known = self.trial(number).user_attrs.get(PAUSES, [])
+        self._live[number].set_user_attr(PAUSES, [*known, max(self._epochs[number])])
 
     def best_so_far(self, number: int) -> float:
         """The score of a live trial so far, or minus infinity before its first record."""

@@ -125,6 +125,11 @@ class Recording:
         self._projections[phase].end(trial)
         self._view.on_end(phase, trial)
 
+    def on_closing(self, phase: str, reason: str) -> None:
+        """To the screen, where it is not simply that the last trial of a search has begun."""
+        if phase == PHASES[0] and self._spec.most_trials is None:
+            self._view.on_note(f"no new trials: {reason}")
+
     def on_finalists(self, trainings: int) -> None:
         """The search is over; so many trainings make its confirmation."""
         self._view.on_finalists(trainings)

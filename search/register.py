@@ -13,14 +13,14 @@ from filelock import FileLock, Timeout
 
 from search.errors import StudyError
 from search.ledger import Ledger, make_study
-from search.spec import CHANGEABLE, StudySpec
+from search.spec import CHANGEABLE, LIMITS, StudySpec
 from search.store.databases import open_storage
 from search.store.layout import Store
 from spaces import InputError, SearchSpace
 from trainables.config import Fixed
 
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
-BASELINE, UID, DATA = "baseline", "uid", "data_fingerprint"
+BASELINE, UID, DATA, SEARCHED = "baseline", "uid", "data_fingerprint", "searched"
 _SPACE_FIELDS = {"space", "narrow"}
 
 
@@ -128,8 +128,22 @@ def refuse_another(store: Store, spec: StudySpec, space: SearchSpace) -> bool:
     study = find_study(store, spec.name)
     if SPEC in study.user_attrs:
         _refuse_another(study.user_attrs, spec, space)
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-    return len(ended) < spec.trials
+    return bool(study.user_attrs.get(SEARCHED) != _limits(spec))
+
+
+def write_searched(ledger: Ledger, spec: StudySpec) -> None:
+    """Its limits have ended the search; one of the same limits has nothing more to do."""
+    ledger.study.set_user_attr(SEARCHED, _limits(spec))
+
+
+def is_searched(ledger: Ledger, spec: StudySpec) -> bool:
+    """Whether limits as those of `spec` have ended the search."""
+    return bool(ledger.study.user_attrs.get(SEARCHED) == _limits(spec))
+
+
+def _limits(spec: StudySpec) -> dict[str, Any]:
+    limits = {name: getattr(spec, name) for name in (*LIMITS, "enough")}
+    return {**limits, "trials": spec.most_trials}
 
 
 def uid_of(ledger: Ledger) -> str:

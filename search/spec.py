@@ -23,6 +23,12 @@ STUDIES = Path(__file__).parent / "studies"
 """The built-in studies."""
 
 
+LIMITS = ("trials", "budget_epochs", "time", "gpu_hours")
+"""Settings that end a search; those that are typed take the place of a file's."""
+
+TRIALS = 40
+"""Of a study that names no limit."""
+
 OWN_CORE = "trainables.builder:from_params"
 """The trainable of a study that names none: the project's AMP loop."""
 
@@ -41,8 +47,12 @@ class StudySpec(Fixed):
         holdouts: Splits of train and val together that are drawn anew, likewise; not both.
         space: A preset's name, a YAML file, or ``package.module:attribute``.
         narrow: Changes to the space, by qualified parameter name (see `SearchSpace.narrow`).
-        trials: How many trials the search has in all.
-        time: Seconds after which no new trial begins; none for no limit.
+        trials: How many trials the search has in all; none for no such limit (40 where there is no other).
+        budget_epochs: How many epochs all trials of the search may train together.
+        time: Seconds that the search may take. No trial begins or goes on after them; before, what they are
+            needed for is to finish the best.
+        gpu_hours: The same in hours of all GPUs that the study uses.
+        enough: The search ends by itself once no new recipe is expected to gain so much score.
         searcher: Who proposes recipes.
         scheduler: Who stops weak trials early.
         eta: One in `eta` goes on at each rung; the scheduler's own if none.
@@ -66,8 +76,11 @@ class StudySpec(Fixed):
     holdouts: int = Field(default=1, ge=1, le=100)
     space: str = "finetune"
     narrow: dict[str, Any] = Field(default_factory=dict)
-    trials: int = Field(default=40, ge=1)
+    trials: int | None = Field(default=None, ge=1)
+    budget_epochs: int | None = Field(default=None, ge=1)
     time: float | None = Field(default=None, gt=0)
+    gpu_hours: float | None = Field(default=None, gt=0)
+    enough: float | None = Field(default=None, gt=0)
     searcher: Literal["default", "tpe", "gp", "random"] = "default"
     scheduler: Literal["default", "asha", "hyperband", "promotion", "none"] = "default"
     eta: float | None = Field(default=None, gt=1)
@@ -118,6 +131,26 @@ class StudySpec(Fixed):
         """Epochs of a whole trial, all its folds."""
         return self.trainings * self.epochs
 
+    @property
+    def most_trials(self) -> int | None:
+        """How many trials may begin; none where another limit ends the search."""
+        if self.trials is None and not any(getattr(self, limit) for limit in LIMITS if limit != "trials"):
+            return TRIALS
+        return self.trials
+
+    def limits(self) -> str:
+        """What ends the search, in words."""
+        words = {
+            "trials": f"{self.most_trials} trials",
+            "budget_epochs": f"{self.budget_epochs} epochs",
+            "time": f"{self.time:g} seconds" if self.time else "",
+            "gpu_hours": f"{self.gpu_hours:g} GPU-hours" if self.gpu_hours else "",
+        }
+        if self.most_trials == 1:
+            words["trials"] = "1 trial"
+        there = {"trials": self.most_trials, "budget_epochs": self.budget_epochs}
+        return " or ".join(words[limit] for limit in LIMITS if there.get(limit, getattr(self, limit)))
+
     def fixed(self) -> Fixed:
         """What the study holds constant, alone."""
         return Fixed.model_validate({name: getattr(self, name) for name in Fixed.model_fields})
@@ -142,8 +175,8 @@ class StudySpec(Fixed):
 CHANGEABLE = frozenset(
     {
         "description",
-        "trials",
-        "time",
+        *LIMITS,
+        "enough",
         "finalists",
         "finalist_seeds",
         "workers",
@@ -222,6 +255,8 @@ def _beside(path: Path, value: object, *, folders: bool) -> object:
 def _overridden(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Put each override where it belongs: a setting of the spec, or a change of the space."""
     other_data = "data" in overrides and overrides["data"] != settings.get("data", "digits")
+    if any(limit in overrides for limit in LIMITS):
+        settings = {key: value for key, value in settings.items() if key not in LIMITS}
     settings = dict(settings)
     for key in ("space", "narrow"):
         if key in overrides:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search import register
 from search.confirm import Confirmation
+from search.decisions.budget import Budget
 from search.decisions.folds import FoldScheduler
 from search.decisions.history import History
 from search.decisions.phase import Phase
@@ -21,7 +24,7 @@ from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler
 from search.errors import StudyError
 from search.execution.names import BEST, LAST
-from search.ledger import Ledger, records_of
+from search.ledger import Ledger, records_of, time_of
 from search.policies import make_parts
 from search.recording import Recording
 from search.result import Answer, StudyResult, summarise
@@ -31,12 +34,13 @@ from search.store.databases import prepare
 from search.store.layout import Store
 from search.view.silent import Silent
 from search.view.view import View
-from spaces import SearchSpace
+from spaces import InputError, SearchSpace
 from trainables.config import Fixed
 from trainables.data.naming import find_dataset
 from trainables.seeds import derive_seed
 
 if TYPE_CHECKING:
+    from search.execution.cluster import Resources
     from search.preparation import Prepared
     from trainables.material import Material
 
@@ -117,7 +121,7 @@ class Study:
                 self.store, spec, space, fixed, ledgers, view, prepared.dataset.origin
             ) as recording:
                 view.on_study(spec, _begun(ledger), resources.workers)
-                program = self._program(confirmation, ledger, prepared.grace, recording, resources.workers)
+                program = self._program(confirmation, ledger, prepared.grace, recording, resources)
                 if not program.is_done:
                     from search.execution.tuner import execute
                     from search.execution.worker import Shared
@@ -172,12 +176,16 @@ class Study:
         return fixed
 
     def _program(
-        self, confirmation: Confirmation, ledger: Ledger, grace: int, recording: Recording, workers: int
+        self,
+        confirmation: Confirmation,
+        ledger: Ledger,
+        grace: int,
+        recording: Recording,
+        resources: Resources,
     ) -> Program:
         """Search and confirmation, standing where the ledger says."""
         spec, space = self.spec, ledger.space
-        began = time.monotonic() - _seconds_spent(ledger, workers)
-        deadline = None if spec.time is None else began + spec.time
+        began = time.monotonic() - _seconds_spent(ledger)
 
         def seed_of(phase: str) -> Callable[[int], int]:
             return lambda number: derive_seed(spec.seed, phase, number) % 2**31
@@ -185,37 +193,56 @@ class Study:
         search = Phase(
             SEARCH,
             ledger,
-            self.policy(space, grace),
+            self.policy(space, grace, self._budget(ledger, resources)),
             max_epochs=spec.budget,
-            target=spec.trials,
             seed_of=seed_of("trial"),
             listener=recording,
-            may_start=lambda: deadline is None or time.monotonic() < deadline,
+            clock=lambda: time.monotonic() - began,
         )
         if not spec.finalists:
-            return Program(search, None)
+            return Program(search, None, lambda: register.write_searched(ledger, spec))
         confirm = Phase(
             CONFIRM,
             confirmation.ledger,
-            Policy(self._history(space), Uniform(spec.seed), NoScheduler()),
+            Policy(
+                self._history(space), Uniform(spec.seed), NoScheduler(), Budget(confirmation.enter_baseline())
+            ),
             max_epochs=spec.budget,
-            target=confirmation.enter_baseline(),
             seed_of=seed_of(CONFIRM),
             listener=recording,
         )
 
         def choose() -> None:
-            confirm.target = confirmation.enter_finalists()
-            recording.on_finalists(confirm.target)
+            register.write_searched(ledger, spec)
+            trainings = confirmation.enter_finalists()
+            confirm.extend(trainings)
+            recording.on_finalists(trainings)
 
         return Program(search, confirm, choose)
 
-    def policy(self, space: SearchSpace, grace: int) -> Policy:
+    def _budget(self, ledger: Ledger, resources: Resources) -> Budget:
+        """What the search may spend; nothing new where it has ended by the same limits before.
+
+        Raises:
+            InputError: GPU-hours limit a study that uses no GPU.
+        """
+        spec, seconds = self.spec, self.spec.time
+        if register.is_searched(ledger, spec):
+            return Budget(trials=0)
+        if spec.gpu_hours is not None:
+            gpus = resources.workers * resources.gpus_per_trial
+            if not gpus:
+                raise InputError("`gpu_hours` needs a GPU, but this study uses none; limit its `time`")
+            seconds = min(seconds or math.inf, 3600 * spec.gpu_hours / gpus)
+        return Budget(spec.most_trials, spec.budget_epochs, seconds, spec.enough, resources.workers)
+
+    def policy(self, space: SearchSpace, grace: int, budget: Budget | None = None) -> Policy:
         """Who decides in this study, without anything seen yet.
 
         Args:
             space: Its space.
             grace: Its first rung, epochs.
+            budget: What it may spend; without one, no limit.
         """
         spec = self.spec
         searcher, scheduler = make_parts(
@@ -229,7 +256,7 @@ class Study:
         )
         if spec.trainings > 1 and spec.scheduler != "none":
             scheduler = FoldScheduler(scheduler, spec.epochs, spec.trainings)
-        return Policy(self._history(space), searcher, scheduler)
+        return Policy(self._history(space), searcher, scheduler, budget)
 
     def _history(self, space: SearchSpace) -> History:
         return History(space, self.spec.budget, self.spec.epochs if self.spec.trainings > 1 else None)
@@ -274,10 +301,18 @@ def _advice(spec: StudySpec, prepared: Prepared) -> tuple[str, ...]:
     )
 
 
-def _seconds_spent(ledger: Ledger, workers: int) -> float:
-    """About how long earlier starts of the search took: what its epochs took, shared among the workers."""
-    seconds = sum(r.metrics.get("epoch_seconds", 0.0) for t in ledger.trials() for r in records_of(t))
-    return seconds / workers
+def _seconds_spent(ledger: Ledger) -> float:
+    """How long earlier drivers searched: the time between records, but for the gaps in which no driver was there.
+
+    A gap is longer than any epoch took, and a minute for starting.
+    """
+    records = [(time_of(trial, r.epoch) / 1000, r) for trial in ledger.trials() for r in records_of(trial)]
+    if not records:
+        return 0.0
+    longest = max(r.metrics.get("epoch_seconds", 0.0) for _, r in records)
+    times = sorted(moment for moment, _ in records)
+    steps = (later - earlier for earlier, later in pairwise(times))
+    return longest + sum(step for step in steps if step <= longest + 60)
 
 
 def _begun(ledger: Ledger) -> list[FrozenTrial]:

@@ -1,6 +1,6 @@
 """What may vary: domains, spaces and the presets. Standard library, pydantic and YAML only."""
 
-from spaces.domain import Choice, Domain, Float, Int, Leaf, Params, Switch, Value
+from spaces.domain import Choice, Domain, Float, Int, Leaf, Params, Prior, Switch, Value
 from spaces.errors import InputError, InvalidParams, InvalidSpace
 from spaces.load import load_space, preset_names, preset_path
 from spaces.locate import locate
@@ -18,6 +18,7 @@ __all__ = [
     "InvalidSpace",
     "Leaf",
     "Params",
+    "Prior",
     "SearchSpace",
     "Suggest",
     "Switch",

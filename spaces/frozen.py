@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 
-class FrozenMapping(Mapping[str, V]):
+class FrozenMapping(Mapping[K, V]):
     """A copy of `items` without a way to change it.
 
     Unlike `types.MappingProxyType` it has a hash, can be pickled, and does not follow changes of the
@@ -17,13 +18,13 @@ class FrozenMapping(Mapping[str, V]):
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: Mapping[str, V]) -> None:
+    def __init__(self, items: Mapping[K, V]) -> None:
         self._items = dict(items)
 
-    def __getitem__(self, name: str) -> V:
+    def __getitem__(self, name: K) -> V:
         return self._items[name]
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[K]:
         return iter(self._items)
 
     def __len__(self) -> int:

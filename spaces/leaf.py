@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from spaces import numbers
 from spaces.errors import InvalidParams, InvalidSpace, did_you_mean, shown
+from spaces.frozen import FrozenMapping
+from spaces.prior import Prior
 
 Value: TypeAlias = float | int | str | bool
 """What a parameter can be set to."""
+
+HEAVIEST = 1e6
+"""A weight above it leaves nothing to be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,10 @@ class Float:
         log: Equal factors count as equally far.
         step: Distance of neighbouring values, a whole part of the range; none where every number counts.
         default: The baseline's value; none takes the middle (geometric where `log` is true).
+        prior: Where good values are believed to lie; none believes nothing.
 
     Raises:
-        InvalidSpace: A bound, step or default breaks one of these laws.
+        InvalidSpace: A bound, step, default or prior breaks one of these laws.
     """
 
     low: float
@@ -33,6 +39,7 @@ class Float:
     log: bool = False
     step: float | None = None
     default: float | None = None
+    prior: Prior | None = None
 
     def __post_init__(self) -> None:
         for field in ("low", "high", "step", "default"):
@@ -44,6 +51,7 @@ class Float:
             numbers.check_float_grid(self.low, self.high, self.log, self.step)
         if self.default is not None and not self.contains(self.default):
             raise InvalidSpace(f"`default` must be {self._law()}, but got {shown(self.default)}")
+        _check_prior(self)
 
     @property
     def is_fixed(self) -> bool:
@@ -108,9 +116,10 @@ class Int:
         log: Equal factors count as equally far.
         step: Distance of neighbouring values, which divides ``high - low``; 1 where `log` is true.
         default: The baseline's value; none takes the middle (geometric where `log` is true).
+        prior: Where good values are believed to lie; none believes nothing.
 
     Raises:
-        InvalidSpace: A bound, step or default breaks one of these laws.
+        InvalidSpace: A bound, step, default or prior breaks one of these laws.
     """
 
     low: int
@@ -118,6 +127,7 @@ class Int:
     log: bool = False
     step: int = 1
     default: int | None = None
+    prior: Prior | None = None
 
     def __post_init__(self) -> None:
         for field in ("low", "high", "step", "default"):
@@ -128,6 +138,7 @@ class Int:
         numbers.check_int_grid(self.low, self.high, self.log, self.step)
         if self.default is not None and not self.contains(self.default):
             raise InvalidSpace(f"`default` must be {self._law()}, but got {shown(self.default)}")
+        _check_prior(self)
 
     @property
     def is_fixed(self) -> bool:
@@ -189,13 +200,16 @@ class Choice:
     Args:
         options: At least one; words, finite numbers, true or false, no two of them equal.
         default: The baseline's option; none takes the first.
+        prior: How much likelier than the others some options are believed to be good: weights above 0, where an
+            option without one weighs 1; none believes nothing.
 
     Raises:
-        InvalidSpace: An option or the default breaks one of these laws.
+        InvalidSpace: An option, the default or the prior breaks one of these laws.
     """
 
     options: tuple[Value, ...]
     default: Value | None = None
+    prior: Mapping[Value, float] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.options, (list, tuple)):
@@ -214,6 +228,29 @@ class Choice:
             raise InvalidSpace(f"`options` must differ from each other, but got {shown(list(self.options))}")
         if self.default is not None and not self.contains(self.default):
             raise InvalidSpace(f"`default` must be {self._law()}, but got {shown(self.default)}")
+        self._check_prior()
+
+    def _check_prior(self) -> None:
+        if self.prior is None:
+            return
+        if not isinstance(self.prior, Mapping) or not self.prior:
+            raise InvalidSpace(
+                f"`prior` must be a mapping of options to weights, but got {shown(self.prior)}"
+            )
+        for option, weight in self.prior.items():
+            if not self.contains(option):
+                hint = did_you_mean(option, self.options)
+                raise InvalidSpace(f"`prior` must weigh {self._law()}, but got {shown(option)}{hint}")
+            if not numbers.is_finite(weight) or not 0 < weight <= HEAVIEST:
+                raise InvalidSpace(
+                    f"a weight of `prior` must be in (0, {HEAVIEST:g}], but got {shown(weight)}"
+                )
+        object.__setattr__(self, "prior", FrozenMapping(self.prior))
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of each option in the prior."""
+        return tuple(float((self.prior or {}).get(option, 1.0)) for option in self.options)
 
     @property
     def is_fixed(self) -> bool:
@@ -246,6 +283,18 @@ class Choice:
 
     def _law(self) -> str:
         return f"one of {', '.join(str(option) for option in self.options)}"
+
+
+def _check_prior(leaf: Float | Int) -> None:
+    if leaf.prior is None:
+        return
+    if not isinstance(leaf.prior, Prior):
+        raise InvalidSpace(f"`prior` must be a Prior, but got {shown(leaf.prior)}")
+    if not leaf.low <= leaf.prior.center <= leaf.high:
+        raise InvalidSpace(
+            f"`low <= center of prior <= high` must hold, but got {leaf.prior.center!r} with "
+            f"low={leaf.low!r}, high={leaf.high!r}"
+        )
 
 
 Leaf: TypeAlias = Float | Int | Choice

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.domain import Choice, Domain, Float, Int, Switch, Value
+from spaces.domain import Choice, Domain, Float, Int, Switch
 from spaces.errors import InvalidSpace, did_you_mean, known_names, shown
 from spaces.numbers import is_finite
+from spaces.prior import read_prior, read_weights
 from spaces.space import SearchSpace
 
-RANGE = ("low", "high", "log", "step", "default")
+RANGE = ("low", "high", "log", "step", "default", "prior")
 
 
 def narrow(space: SearchSpace, changes: Mapping[str, object]) -> SearchSpace:
@@ -25,7 +26,7 @@ def narrow(space: SearchSpace, changes: Mapping[str, object]) -> SearchSpace:
         space: The space to change; it stays as it is.
         changes: Qualified name → a value (fixes the parameter), ``[low, high]`` (another range, which
             may also be wider), a list of options or branches (fewer of them), or a mapping of just the
-            fields that change (``low``, ``high``, ``log``, ``step``, ``default``, ``options``).
+            fields that change (``low``, ``high``, ``log``, ``step``, ``default``, ``prior``, ``options``).
 
     Raises:
         InvalidSpace: An unknown name, or a change that breaks a law; the sentence names the parameter.
@@ -48,7 +49,7 @@ def _narrow(space: SearchSpace, changes: Mapping[str, object], prefix: str) -> S
                 branch: _narrow(inner, changes, f"{qualified}.{branch}.")
                 for branch, inner in domain.branches.items()
             }
-            domain = Switch(branches, domain.default)
+            domain = Switch(branches, domain.default, domain.prior)
         if qualified in changes:
             try:
                 domain = _changed(domain, changes[qualified])
@@ -61,16 +62,20 @@ def _narrow(space: SearchSpace, changes: Mapping[str, object], prefix: str) -> S
 def _changed(domain: Domain, change: object) -> Domain:
     match domain:
         case Switch():
-            options, default = _options(domain.choice, change)
-            branches = {name: inner for name, inner in domain.branches.items() if name in options}
-            return Switch(branches, None if default is None else str(default))
+            choice = _options(domain.choice, change)
+            branches = {name: inner for name, inner in domain.branches.items() if name in choice.options}
+            default = None if choice.default is None else str(choice.default)
+            prior = (
+                None if choice.prior is None else {str(name): weight for name, weight in choice.prior.items()}
+            )
+            return Switch(branches, default, prior)
         case Choice():
-            return Choice(*_options(domain, change))
+            return _options(domain, change)
         case Float() | Int():
             return _range(domain, change)
 
 
-def _fields(change: Mapping[object, object], allowed: tuple[str, ...]) -> dict[str, object]:
+def _fields(change: Mapping[object, object], allowed: tuple[str, ...]) -> dict[str, Any]:
     for key in change:
         if key not in allowed:
             raise InvalidSpace(f"a change has no {shown(key)}{known_names(key, allowed)}")
@@ -90,14 +95,20 @@ def _range(domain: Float | Int, change: object) -> Float | Int:
         raise InvalidSpace(
             f"a change must be a number, [low, high] or a mapping of fields, but got {shown(change)}"
         )
-    old = {name: getattr(domain, name) for name in RANGE if name not in {"default", "step"}}
-    changed = _made(domain, old | {name: value for name, value in fields.items() if name != "default"})
+    later = {"default", "prior"}
+    old = {name: getattr(domain, name) for name in RANGE if name not in {*later, "step"}}
+    changed = _made(domain, old | {name: value for name, value in fields.items() if name not in later})
     if "step" not in given:
         changed = _onto_grid(domain, changed)
     default = fields.get("default")
     if default is None and domain.default is not None:
         default = changed.nearest(domain.default)
-    return _made(changed, {name: getattr(changed, name) for name in RANGE} | {"default": default})
+    prior = None if fields.get("prior") is None else read_prior(fields["prior"])
+    if "prior" not in fields and domain.prior is not None:
+        center = min(max(domain.prior.center, changed.low), changed.high)
+        prior = replace(domain.prior, center=center)
+    new = {name: getattr(changed, name) for name in RANGE} | {"default": default, "prior": prior}
+    return _made(changed, new)
 
 
 def _made(like: Float | Int, fields: Mapping[str, Any]) -> Float | Int:
@@ -119,12 +130,12 @@ def _onto_grid(domain: Float | Int, wanted: Float | Int) -> Float | Int:
     return _made(domain, {"log": wanted.log} | bounds)
 
 
-def _options(choice: Choice, change: object) -> tuple[tuple[Value, ...], Value | None]:
-    """The options that are left, in their old order, and the default among them."""
-    fields: dict[str, object] = {}
+def _options(choice: Choice, change: object) -> Choice:
+    """The options that are left, in their old order, with the default and the prior's weights among them."""
+    fields: dict[str, Any] = {}
     wanted: object = change if isinstance(change, (list, tuple)) else [change]
     if isinstance(change, Mapping):
-        fields = _fields(change, ("options", "default"))
+        fields = _fields(change, ("options", "default", "prior"))
         wanted = fields.get("options", choice.options)
     if not isinstance(wanted, (list, tuple)) or not wanted:
         raise InvalidSpace(f"`options` must be a list of at least one, but got {shown(wanted)}")
@@ -134,9 +145,13 @@ def _options(choice: Choice, change: object) -> tuple[tuple[Value, ...], Value |
             hint = did_you_mean(option, choice.options)
             raise InvalidSpace(f"an option must be one of {listed}, but got {shown(option)}{hint}")
     left = tuple(option for option in choice.options if option in wanted)
+    if "prior" in fields:
+        prior = read_weights(fields["prior"])
+    else:
+        prior = {option: weight for option, weight in (choice.prior or {}).items() if option in left} or None
     default = fields.get("default")
     if default is None:
-        return left, choice.default if choice.default in left else None
+        return Choice(left, choice.default if choice.default in left else None, prior)
     if not Choice(left).contains(default):
         raise InvalidSpace(f"`default` must be one of {', '.join(map(str, left))}, but got {shown(default)}")
-    return left, next(option for option in left if option == default)
+    return Choice(left, next(option for option in left if option == default), prior)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from spaces.domain import Choice, Domain, Float, Int, Switch
 from spaces.errors import InvalidSpace, known_names, shown
+from spaces.prior import read_prior, read_weights, written_prior
 from spaces.space import SearchSpace, check_name
 
 Place = tuple[str | int, ...]
@@ -13,10 +14,10 @@ Place = tuple[str | int, ...]
 
 NOTES = ("source", "description")
 FIELDS = {
-    "float": ("log", "step", "default"),
-    "int": ("log", "step", "default"),
-    "choice": ("default",),
-    "switch": ("default",),
+    "float": ("log", "step", "default", "prior"),
+    "int": ("log", "step", "default", "prior"),
+    "choice": ("default", "prior"),
+    "switch": ("default", "prior"),
 }
 """Each kind of parameter, and what may be said about it besides its values and notes."""
 
@@ -47,6 +48,11 @@ def _entry(domain: Domain) -> dict[str, object]:
         entry["log"] = True
     if domain.default is not None:
         entry["default"] = domain.default
+    if isinstance(domain, (Float, Int)) and domain.prior is not None:
+        entry["prior"] = written_prior(domain.prior)
+    elif isinstance(domain, (Choice, Switch)) and domain.prior is not None:
+        # Pairs, for JSON has words alone as keys.
+        entry["prior"] = [[option, weight] for option, weight in domain.prior.items()]
     return entry
 
 
@@ -170,13 +176,20 @@ class _Reading:
         """The domain, its fields added one by one: the first that breaks a law is pointed at."""
         fields: dict[str, object] = {}
         for key in (kind, *given):
-            if key != kind:
-                fields[key] = given[key]
             try:
+                if key != kind:
+                    fields[key] = _prior(kind, given[key]) if key == "prior" else given[key]
                 domain = make(**fields)
             except InvalidSpace as error:
                 raise self.error((*place, key), f"{name}: {error}") from None
         return domain
+
+
+def _prior(kind: str, value: object) -> object:
+    """A prior as the domain takes it."""
+    if kind in {"float", "int"}:
+        return read_prior(value)
+    return read_weights(value)
 
 
 def _kind(value: object) -> str:

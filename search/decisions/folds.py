@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from search.decisions.budget import Left
 from search.decisions.history import History
 from search.decisions.scheduler import Decision, Scheduler
 
@@ -33,10 +34,10 @@ class FoldScheduler:
         self._first, self._epochs, self._folds = first, epochs, folds
         self._means: dict[int, dict[int, float]] = {}
 
-    def on_record(self, number: int, epoch: int, score: float) -> Decision:
+    def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
         """Judge trial `number` by its `score` so far, the mean over the folds that it has begun, at `epoch`."""
         if epoch <= self._epochs:
-            decision = self._first.on_record(number, epoch, score)
+            decision = self._first.on_record(history, number, epoch, score)
             if epoch < self._epochs:
                 return decision
         if epoch % self._epochs:
@@ -53,6 +54,10 @@ class FoldScheduler:
     def resume(self, history: History, *, closing: bool) -> int | None:
         """Trials pause within their first fold alone, so its scheduler knows."""
         return self._first.resume(history, closing=closing)
+
+    def closes(self, history: History, left: Left) -> bool:
+        """What the first folds' scheduler finds."""
+        return self._first.closes(history, left)
 
     def _best(self, number: int) -> int | None:
         """The trial of the highest score among those that have finished all folds, this one left out."""

@@ -31,6 +31,7 @@ class Run:
         params: Its recipe.
         scores: Epoch, from 1 → score; epochs follow each other without a gap.
         status: Where it stands.
+        pauses: Epochs at which it was told to pause.
         diverged: Whether its recipe, not the program, was at fault when it failed.
     """
 
@@ -38,6 +39,7 @@ class Run:
     params: Params
     scores: dict[int, float] = field(default_factory=dict)
     status: Status = Status.RUNNING
+    pauses: list[int] = field(default_factory=list)
     diverged: bool = False
 
     @property

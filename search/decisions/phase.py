@@ -7,10 +7,11 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.decisions.budget import Budget, Stage
 from search.decisions.history import Status
 from search.decisions.policy import Policy
 from search.decisions.scheduler import Decision
-from search.ledger import Assignment, Ledger, records_of, time_of
+from search.ledger import PAUSES, Assignment, Ledger, records_of, time_of
 from search.searchers.keep_away import DIVERGED
 from trainables.protocol import EpochRecord
 
@@ -37,6 +38,9 @@ class Listener(Protocol):
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """A trial has its final state."""
 
+    def on_closing(self, phase: str, reason: str) -> None:
+        """No new trial begins from now on, unless trials fail, and why."""
+
 
 class Phase:
     """Runs the trials of one ledger up to a number, resumed ones first.
@@ -44,12 +48,12 @@ class Phase:
     Args:
         name: ``search`` or ``confirm``.
         ledger: What it reads and writes.
-        policy: Who proposes and judges; its history is empty, and is filled from the ledger.
+        policy: Who proposes and judges, and how much may be spent (failed trials count); its history is empty,
+            and is filled from the ledger.
         max_epochs: Full budget of a trial.
-        target: How many trials the ledger shall hold in the end (a failed one counts).
         seed_of: Trial number → seed.
         listener: Who is told.
-        may_start: Asked before a new trial begins; resumed ones are not asked for.
+        clock: Seconds that the search has taken, those of earlier drivers among them.
     """
 
     def __init__(
@@ -59,19 +63,18 @@ class Phase:
         policy: Policy,
         *,
         max_epochs: int,
-        target: int,
         seed_of: Callable[[int], int],
         listener: Listener,
-        may_start: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.name = name
         self.ledger = ledger
-        self.target = target
         self._policy = policy
         self._max_epochs = max_epochs
         self._seed_of = seed_of
         self._listener = listener
-        self._may_start = may_start
+        self._clock = clock
+        self._open = False
         self._live: set[int] = set()
         self._verdicts: dict[int, Decision] = {}
         self._ended: dict[int, EpochRecord] = {}
@@ -94,6 +97,8 @@ class Phase:
             self._verdicts[number] = self._judge(number, record)
         to_resume = []
         for trial in trials:
+            if trial.number in self._policy.history:
+                self._pause_again(trial)
             if trial.state.is_finished():
                 diverged = DIVERGED in trial.user_attrs
                 self._policy.end(trial.number, STATUS[trial.state], diverged=diverged)
@@ -101,6 +106,18 @@ class Phase:
                 self._policy.begin(trial.number, trial.params)
                 to_resume.append(trial.number)
         return to_resume
+
+    def _pause_again(self, trial: FrozenTrial) -> None:
+        """The pauses of an earlier driver are facts, whatever would be decided now that more is known.
+
+        Of its last record the driver may have died before it wrote the pause down; there the decision made now counts.
+        """
+        run = self._policy.history[trial.number]
+        last = run.epochs if self._verdicts.get(trial.number) is Decision.PAUSE else 0
+        run.pauses = sorted({*trial.user_attrs.get(PAUSES, []), *([last] if last else [])})
+        if run.epochs in run.pauses:
+            self._verdicts[trial.number] = Decision.PAUSE
+            run.status = Status.PAUSED
 
     def _judge(self, number: int, record: EpochRecord) -> Decision:
         return self._policy.on_record(number, record.epoch, record.score)
@@ -113,12 +130,10 @@ class Phase:
     @property
     def is_done(self) -> bool:
         """Nothing runs, and nothing is to be started. What is paused then is given up."""
-        if (
-            self._live
-            or self._to_resume
-            or self._may_begin()
-            or self._policy.resume(closing=True) is not None
-        ):
+        if self._live or self._to_resume:
+            return False
+        stage = self._stage()
+        if stage is Stage.OPEN or self._policy.resume(stage) is not None:
             return False
         for run in list(self._policy.history):
             if run.status is Status.PAUSED:
@@ -127,10 +142,17 @@ class Phase:
                 self._prune(run.number, f"paused at epoch {run.epochs}: others promised more")
         return True
 
-    def _may_begin(self) -> bool:
-        """Whether a new trial may begin."""
-        begun = sum(trial.state is not TrialState.WAITING for trial in self.ledger.trials())
-        return begun < self.target and self._may_start()
+    def extend(self, trials: int) -> None:
+        """Let the ledger hold so many trials in the end."""
+        self._policy.budget = Budget(trials)
+
+    def _stage(self) -> Stage:
+        seconds = self._clock()
+        stage = self._policy.stage(seconds)
+        if stage is not Stage.OPEN and self._open:
+            self._listener.on_closing(self.name, self._policy.reason(seconds))
+        self._open = stage is Stage.OPEN
+        return stage
 
     def next(self) -> Assignment | None:
         """The next trial to run, or none."""
@@ -153,11 +175,11 @@ class Phase:
         """First what an earlier driver left, then what the scheduler promotes, then something new."""
         if self._to_resume:
             return self.ledger.adopt(self._to_resume.pop(0), self._seed_of)
-        may_begin = self._may_begin()
-        promoted = self._policy.resume(closing=not may_begin)
+        stage = self._stage()
+        promoted = self._policy.resume(stage)
         if promoted is not None:
             return self.ledger.adopt(promoted, self._seed_of)
-        if not may_begin:
+        if stage is not Stage.OPEN:
             return None
         trials = self.ledger.trials()
         if any(trial.state is TrialState.WAITING for trial in trials):
@@ -180,6 +202,7 @@ class Phase:
         if decision is Decision.STOP:
             self._prune(number, f"stopped by the scheduler at epoch {record.epoch}")
         elif decision is Decision.PAUSE:
+            self.ledger.pause(number)
             self._live.discard(number)
             self._listener.on_pause(self.name, number)
         return decision

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from typing import Protocol, runtime_checkable
 
+from search.decisions.budget import Budget, Stage
 from search.decisions.history import History, Status
 from search.decisions.scheduler import Decision, Scheduler
-from spaces import Params
+from spaces import InputError, Params
 
 
 class Searcher(Protocol):
@@ -16,6 +18,19 @@ class Searcher(Protocol):
         """A recipe for the new trial `number`.
 
         The same history and number give the same recipe, so that decisions can be repeated.
+        """
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Searcher, Protocol):
+    """A searcher that knows what it may still find."""
+
+    def gain(self, history: History) -> float:
+        """How much more score than the best COMPLETE trial's a new recipe may be expected to reach.
+
+        Returns:
+            Infinity where too little is known to say.
         """
         ...
 
@@ -30,20 +45,53 @@ class Policy:
         history: Empty, or what an earlier driver left.
         searcher: Who proposes.
         scheduler: Who judges.
+        budget: How much may be spent; without one, no limit.
+
+    Raises:
+        InputError: The budget ends the search by what may still be found, which the searcher does not know.
     """
 
-    def __init__(self, history: History, searcher: Searcher, scheduler: Scheduler) -> None:
+    def __init__(
+        self, history: History, searcher: Searcher, scheduler: Scheduler, budget: Budget | None = None
+    ) -> None:
         self.history = history
+        self.budget = budget if budget is not None else Budget()
         self._searcher = searcher
         self._scheduler = scheduler
+        self._gain = (0, math.inf)
+        if self.budget.enough is not None and not isinstance(searcher, Foreseeing):
+            raise InputError("`enough` needs a searcher that foresees, as `default` does")
 
     def propose(self, number: int) -> Params:
         """A recipe for the new trial `number`."""
         return self._searcher.propose(self.history, number)
 
-    def resume(self, *, closing: bool) -> int | None:
-        """The paused trial to go on with; none for a new one (or, when closing, for nothing more)."""
-        return self._scheduler.resume(self.history, closing=closing)
+    def stage(self, seconds: float) -> Stage:
+        """Where the search stands after `seconds`."""
+        if self.settled():
+            return Stage.CLOSING
+        return self.budget.stage(self.history, seconds, self._scheduler.closes)
+
+    def reason(self, seconds: float) -> str:
+        """Why no new trial begins, once none does."""
+        if self.settled():
+            return f"no new recipe is expected to gain {self.budget.enough:g} more"
+        return self.budget.reason(self.history, seconds)
+
+    def settled(self) -> bool:
+        """Whether nothing is to be expected any more that is worth the search."""
+        if self.budget.enough is None or not isinstance(self._searcher, Foreseeing):
+            return False
+        seen = len(self.history.events)
+        if seen != self._gain[0]:
+            self._gain = (seen, self._searcher.gain(self.history))
+        return self._gain[1] < self.budget.enough
+
+    def resume(self, stage: Stage) -> int | None:
+        """The paused trial to go on with; none for a new one or, where none may begin, for nothing more."""
+        if stage is Stage.OVER:
+            return None
+        return self._scheduler.resume(self.history, closing=stage is Stage.CLOSING)
 
     def begin(self, number: int, params: Params) -> None:
         """A trial begins, or goes on."""
@@ -56,9 +104,10 @@ class Policy:
     def on_record(self, number: int, epoch: int, score: float) -> Decision:
         """An epoch is over. A trial that pauses or stops is marked so; its end is told by `end`."""
         best = self.history.record(number, epoch, score)
-        decision = self._scheduler.on_record(number, epoch, best)
+        decision = self._scheduler.on_record(self.history, number, epoch, best)
         if decision is Decision.PAUSE:
             self.history[number].status = Status.PAUSED
+            self.history[number].pauses.append(epoch)
         return decision
 
     def end(self, number: int, status: Status, *, diverged: bool = False) -> None:

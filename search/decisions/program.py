@@ -29,7 +29,7 @@ class Program:
     Args:
         search: The search.
         confirm: The confirmation, or none.
-        choose_finalists: Called once when the search is over: enters them into the confirmation.
+        choose_finalists: Called once when the search is over: enters them into the confirmation, where there is one.
     """
 
     def __init__(

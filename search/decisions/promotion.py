@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from search.decisions.budget import Left
 from search.decisions.history import History, Status
+from search.decisions.ladder import Ladder
 from search.decisions.scheduler import Decision
+
+NEVER = {Status.STOPPED, Status.FAILED}
+"""Of trials that will not train again and have no answer."""
 
 
 class Forecast(Protocol):
@@ -29,36 +33,13 @@ class Forecast(Protocol):
         """
         ...
 
+    def telling(self, history: History, epochs: Sequence[int]) -> Sequence[float] | None:
+        """How well scores at each of some epochs tell what comes out in the end: correlations in [0, 1].
 
-@dataclass(frozen=True)
-class Ladder:
-    """Where a trial pauses, and how many go on.
-
-    Args:
-        rungs: Epochs, ascending.
-        eta: One in `eta` goes on from each.
-    """
-
-    rungs: tuple[int, ...]
-    eta: float
-
-
-def ladder_up(grace: int, eta: float, max_epochs: int) -> Ladder:
-    """Rungs at `grace`, `grace`·η, … below `max_epochs`."""
-    found: list[int] = []
-    rung = float(grace)
-    while round(rung) < max_epochs:
-        if not found or round(rung) > found[-1]:
-            found.append(round(rung))
-        rung *= eta
-    return Ladder(tuple(found), eta)
-
-
-def ladder_down(grace: int, eta: float, max_epochs: int, depth: int = 3) -> Ladder:
-    """Rungs counted from the end: `max_epochs`/η, /η², … to `depth`, none before `grace` (and one at least)."""
-    found = {round(max_epochs / eta**step) for step in range(1, depth + 1)}
-    rungs = sorted(rung for rung in found if rung >= max(1, grace))
-    return Ladder(tuple(rungs) or ((grace,) if grace < max_epochs else ()), eta)
+        Returns:
+            None where too little is known yet.
+        """
+        ...
 
 
 class Promotion:
@@ -66,19 +47,24 @@ class Promotion:
 
     A trial pauses at each rung. Whenever a worker is free, the highest rung that owes a promotion gives its best
     paused trial; where none does, a new trial begins. A rung owes one while fewer than one in η of those
-    that reached it went on. Unlike the stopping type, where each newcomer is held against the past alone and
+    that paused at it went on. Unlike the stopping type, where each newcomer is held against the past alone and
     better and better proposals are let through nearly all, the share that goes on stays what it should be.
 
-    Once no new trial may begin, every rung owes at least `finish` promotions, so that a short search too ends
-    with trials of full length.
+    With a forecast the first rung follows what is learnt (`Ladder.first`): where early scores tell the end, trials
+    pause early and many are tried; where they mislead, later. Before anything is known it is the `start`-th from
+    the top.
+
+    Once no new trial may begin, the `finish` trials of which most is expected are finished, wherever they paused.
 
     Args:
         ladder: Where trials pause, and how many go on.
-        finish: How many trials shall reach the full budget in the end, at least.
-        forecast: Ranks the trials of a rung by what may become of them; none ranks by their scores.
+        finish: How many of the best shall have their full budget in the end.
+        forecast: Ranks the trials of a rung by what may become of them; none ranks by their scores, and lets all
+            trials pause at all rungs.
         optimism: How hopefully the forecast is read while the search goes on; in the end it is read soberly.
         scouts: So many trials, the first ones, run through whatever they score. They show how early scores and
             late ones go together, which no rung can.
+        start: See above.
 
     Source: Li et al., MLSys 2020 (arXiv:1810.05934), algorithm 2.
     """
@@ -90,49 +76,75 @@ class Promotion:
         forecast: Forecast | None = None,
         optimism: float = 0.0,
         scouts: int = 0,
+        start: int = 3,
     ) -> None:
         self._ladder, self._finish = ladder, finish
         self._forecast, self._optimism, self._scouts = forecast, optimism, scouts
+        self._start = start
 
-    def on_record(self, number: int, epoch: int, score: float) -> Decision:
-        """Pause at each rung."""
-        pauses = epoch in self._ladder.rungs and number >= self._scouts
-        return Decision.PAUSE if pauses else Decision.CONTINUE
+    def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
+        """Pause at each rung from the first on."""
+        if number < self._scouts or epoch not in self._ladder.rungs:
+            return Decision.CONTINUE
+        return Decision.PAUSE if epoch >= self._first(history) else Decision.CONTINUE
+
+    def _first(self, history: History) -> int:
+        rungs = self._ladder.rungs
+        if self._forecast is None:
+            return rungs[0]
+        telling = self._forecast.telling(history, rungs)
+        return rungs[-min(self._start, len(rungs))] if telling is None else self._ladder.first(telling)
 
     def resume(self, history: History, *, closing: bool) -> int | None:
-        """From the highest rung that owes a promotion, the best paused trial."""
+        """From the highest rung that owes a promotion the best paused trial; when closing, the best of all."""
+        if closing:
+            worth = self._worth_finishing(history)
+            return next((number for number in worth if history[number].status is Status.PAUSED), None)
         rungs, eta = self._ladder.rungs, self._ladder.eta
         paused: dict[int, list[int]] = {rung: [] for rung in rungs}
         reached = dict.fromkeys(rungs, 0)
-        gone = dict.fromkeys(rungs, 0)
         for run in history:  # one pass: histories are long, and this is asked at every turn
-            epochs = run.epochs
-            for rung in rungs:
-                if epochs < rung:
-                    break
+            for rung in run.pauses:
                 reached[rung] += 1
-                if epochs == rung and run.status is Status.PAUSED:
-                    paused[rung].append(run.number)
-                elif run.number >= self._scouts:
-                    gone[rung] += 1
+            if run.status is Status.PAUSED:
+                paused[run.epochs].append(run.number)
         for rung in reversed(rungs):
+            gone = reached[rung] - len(paused[rung])
             owed = math.floor(reached[rung] / eta)
-            if closing:
-                owed = max(math.ceil(reached[rung] / eta), self._finish)
-            if paused[rung] and gone[rung] < owed:
-                best = self._best(history, paused[rung], rung, owed, closing=closing)
+            if paused[rung] and gone < owed:
+                best = self._best(history, paused[rung], rung, owed)
                 if best is not None:
                     return best
         return None
 
-    def _best(
-        self, history: History, numbers: Sequence[int], rung: int, owed: int, *, closing: bool
-    ) -> int | None:
+    def closes(self, history: History, left: Left) -> bool:
+        """Whether the best trials, and those that run until they pause, need all that is left."""
+        whole = self._ladder.max_epochs
+        running = [run for run in history if run.status is Status.RUNNING]
+        if left.together > (self._finish + len(running)) * whole and left.each > whole:
+            return False
+        worth = self._worth_finishing(history)
+        needs = [max(whole - history[number].epochs, 0) for number in worth]
+        for run in running:
+            if run.number not in worth:
+                following = (rung for rung in self._ladder.rungs if rung > run.epochs)
+                needs.append(next(following, whole) - run.epochs)
+        return left.together <= sum(needs) or left.each <= max(needs, default=0)
+
+    def _worth_finishing(self, history: History) -> list[int]:
+        """The `finish` trials of which most is expected, finished ones among them, the best first."""
+        numbers = [run.number for run in history if run.epochs and run.status not in NEVER]
+        hopes = self._forecast.promise(history, numbers) if self._forecast is not None else None
+        if hopes is None:
+            hopes = [history.score(number) for number in numbers]
+        ranked = sorted(zip(hopes, numbers, strict=True), key=lambda pair: (-pair[0], pair[1]))
+        return [number for _, number in ranked[: self._finish]]
+
+    def _best(self, history: History, numbers: Sequence[int], rung: int, owed: int) -> int | None:
         """Of the trials paused at a rung the one to go on with."""
         hopes = None
         if self._forecast is not None:
-            optimism = 0.0 if closing else self._optimism
-            hopes = self._forecast.promise(history, numbers, optimism=optimism)
+            hopes = self._forecast.promise(history, numbers, optimism=self._optimism)
         if hopes is not None:
             return max(zip(hopes, numbers, strict=True), key=lambda pair: (pair[0], -pair[1]))[1]
         # One that is among the best of its rung, those that went on included: else the place is kept for later.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
+from search.decisions.budget import Left
 from search.decisions.history import History
 
 
@@ -24,11 +25,18 @@ class Scheduler(Protocol):
 
     After a restart the ledger's records are shown again (`on_record`; of the decisions only a trial's last
     counts), which puts a fresh scheduler where the old one stood. What a scheduler knows of paused trials it
-    reads from the history: a promotion leaves no other trace than the epochs that follow it.
+    reads from the history (`Run.pauses`): a promotion leaves no other trace than the epochs that follow it.
     """
 
-    def on_record(self, number: int, epoch: int, score: float) -> Decision:
-        """Judge trial `number` by its best `score` so far (higher is better) at `epoch`, from 1."""
+    def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
+        """Judge a trial after a record.
+
+        Args:
+            history: All runs so far, this record included.
+            number: Which trial.
+            epoch: The record's, from 1.
+            score: The trial's best so far; higher is better.
+        """
         ...
 
     def resume(self, history: History, *, closing: bool) -> int | None:
@@ -40,6 +48,10 @@ class Scheduler(Protocol):
         """
         ...
 
+    def closes(self, history: History, left: Left) -> bool:
+        """Whether all that is left is needed to finish what is worth finishing, so that nothing new may begin."""
+        ...
+
 
 class Stopping:
     """Schedulers that never pause have nothing to resume."""
@@ -48,10 +60,14 @@ class Stopping:
         """None."""
         return None
 
+    def closes(self, history: History, left: Left) -> bool:
+        """Once there is nothing left: trials that run go on to their end by themselves."""
+        return left.together <= 0
+
 
 class NoScheduler(Stopping):
     """Every trial runs its full budget."""
 
-    def on_record(self, number: int, epoch: int, score: float) -> Decision:
+    def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
         """Always go on."""
         return Decision.CONTINUE

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
+from search.decisions.history import History
 from search.decisions.scheduler import Decision, Stopping
 
 
@@ -40,7 +41,7 @@ class Asha(Stopping):
         self._brackets, self._seed = brackets, seed
         self._seen: dict[int, SimpleNamespace] = {}
 
-    def on_record(self, number: int, epoch: int, score: float) -> Decision:
+    def on_record(self, history: History | None, number: int, epoch: int, score: float) -> Decision:
         """Ray's decision on this record."""
         if number not in self._seen:
             self._seen[number] = SimpleNamespace(trial_id=str(number))

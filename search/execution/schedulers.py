@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from search.decisions.promotion import Forecast, Promotion, ladder_down, ladder_up
+from search.decisions.ladder import ladder_down, ladder_up
+from search.decisions.promotion import Forecast, Promotion
 from search.decisions.scheduler import NoScheduler, Scheduler
 
 SCHEDULERS = ("default", "asha", "hyperband", "promotion", "none")
@@ -11,9 +12,9 @@ BRACKETS = 3
 """Of `hyperband`."""
 SCOUTS = 3
 """Of `default`: trials that run through."""
-HALVINGS = 3
+HALVINGS = 5
 """Of `default`: rungs, counted from the full budget down."""
-OPTIMISM = 3.0
+OPTIMISM = 4.0
 """Of `default`: standard deviations above what is expected of a trial, where one is to be promoted."""
 
 

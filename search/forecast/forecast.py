@@ -59,6 +59,7 @@ class Forecast:
         self._next_fit = START
         self._state: tuple[object, ...] = ()
         self._ready = False
+        self._scale = (0.0, 1.0)
         self._best: tuple[int, ...] = ()
 
     def encoding(self, history: History) -> Encoding:
@@ -88,21 +89,29 @@ class Forecast:
         Returns:
             Whether enough is known to predict anything.
         """
-        self.encoding(history)
+        self._follow(history)
         running = [run.number for run in history if run.status is Status.RUNNING]
         lost = [run.number for run in history if run.diverged]
         state = (len(history.events), tuple(running), len(lost))
         if state == self._state:
             return self._ready
         self._state = state
+        if self._ready:
+            with one_thread():
+                self._condition(history, running, lost)
+        return self._ready
+
+    def _follow(self, history: History) -> None:
+        """Take in new records as far as the process's hyperparameters go."""
+        self.encoding(history)
+        if self._seen == len(history.events):
+            return
+        lost = [run.number for run in history if run.diverged]
         with one_thread():
             for number, epoch in history.events[self._seen :]:
                 self._observe(history, number, epoch, lost)
-            self._seen = len(history.events)
-            self._ready = len(self._observed) >= START
-            if self._ready:
-                self._condition(history, running, lost)
-        return self._ready
+        self._seen = len(history.events)
+        self._ready = len(self._observed) >= START
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Mean and standard deviation at the full budget, in the forecast's own scale.
@@ -112,6 +121,11 @@ class Forecast:
         """
         with one_thread():
             return self._process.predict(points)
+
+    def in_scores(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+        """What `predict` says, as scores."""
+        center, spread = self._scale
+        return center + spread * mean, spread * deviation
 
     def outlook(self, history: History, numbers: Sequence[int]) -> tuple[Array, Array]:
         """The same for trials."""
@@ -125,6 +139,13 @@ class Forecast:
             return None
         expected, deviation = self.outlook(history, numbers)
         return [float(hope) for hope in expected + optimism * deviation]
+
+    def telling(self, history: History, epochs: Sequence[int]) -> Sequence[float] | None:
+        """Correlation of scores at each of `epochs` with the end; none where too little is known."""
+        self._follow(history)
+        if not self._ready:
+            return None
+        return [self._process.telling(left) for left in self._left(np.array(epochs))]
 
     def best(self, history: History, count: int) -> tuple[int, ...]:
         """The trials of which most is expected, the best first; at most `count`."""
@@ -150,6 +171,11 @@ class Forecast:
             self._process.fit(points[chosen], left[chosen], scores[chosen])
             self._next_fit = max(len(self._observed) + STEP, int(len(self._observed) * GROWTH))
 
+    def _left(self, epochs: NDArray[np.int64]) -> Array:
+        """What is left to train after `epochs`, from 1 (after the first) to 0 (at the full budget)."""
+        left: Array = np.zeros(len(epochs))
+        return left if self._epochs == 1 else 1.0 - np.log(epochs) / math.log(self._epochs)
+
     def _gather(
         self, history: History, observed: Sequence[tuple[int, int, float]], lost: Sequence[int]
     ) -> tuple[Array, Array, Array, tuple[int, ...]]:
@@ -159,8 +185,9 @@ class Forecast:
         numbers += lost
         epochs += [self._epochs] * len(lost)
         scores += [worst] * len(lost)
-        left = 1.0 - np.log(epochs) / math.log(self._epochs) if self._epochs > 1 else np.zeros(len(epochs))
-        return self.points(history, numbers), left, _level(np.array(scores)), tuple(numbers)
+        left = self._left(np.array(epochs))
+        leveled, self._scale = _level(np.array(scores))
+        return self.points(history, numbers), left, leveled, tuple(numbers)
 
     def _condition(self, history: History, running: Sequence[int], lost: Sequence[int]) -> None:
         observed = [*self._observed, *self._ends.values()]
@@ -184,9 +211,9 @@ class Forecast:
         return np.sort(np.concatenate([order[:top], rng.choice(order[top:], count - top, replace=False)]))
 
 
-def _level(scores: Array) -> Array:
-    """Mean 0, spread 1; what lies far below the others is moved up to them."""
+def _level(scores: Array) -> tuple[Array, tuple[float, float]]:
+    """Mean 0, spread 1 (which are told); what lies far below the others is moved up to them."""
     low, high = np.quantile(scores, 0.1), scores.max()
     scores = np.maximum(scores, low - 0.3 * (high - low))
-    leveled: Array = (scores - scores.mean()) / max(float(scores.std()), 1e-9)
-    return leveled
+    center, spread = float(scores.mean()), max(float(scores.std()), 1e-9)
+    return (scores - center) / spread, (center, spread)

@@ -12,9 +12,9 @@ Array = NDArray[np.float64]
 JITTER = 1e-6
 SPREAD = 0.4
 """Standard deviation of a logarithmic lengthscale, before anything is seen: few trials must decide on many."""
-SCALES = ("value", "course", "mean_course", "own_value", "own_course", "noise", "own_scale")
-PRIOR = (1.0, 0.5, 1.0, 0.1, 0.05, 0.01, 0.15)
-PRIOR_SPREAD = (0.7, 1.0, 1.2, 1.2, 1.2, 1.2, 0.5)
+SCALES = ("value", "course", "mean_course", "own_value", "own_course", "noise", "bend", "own_scale")
+PRIOR = (1.0, 0.5, 1.0, 0.1, 0.05, 0.01, 1.0, 0.15)
+PRIOR_SPREAD = (0.7, 1.0, 1.2, 1.2, 1.2, 1.2, 0.4, 0.5)
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Shape:
         own_value: Variance of the final value that only near twins of a recipe share.
         own_course: The same for its course.
         noise: Variance of an epoch's score.
+        bend: Above 1, courses are settled early; below, late.
         own_scale: How near twins are: a distance in the unit cube.
     """
 
@@ -41,6 +42,7 @@ class Shape:
     own_value: float
     own_course: float
     noise: float
+    bend: float
     own_scale: float
 
 
@@ -114,7 +116,8 @@ class GaussianProcess:
         from scipy.linalg import solve_triangular
 
         shape, count = self._shape(theta), self._count
-        common = np.minimum(left[:, None], left[None])
+        least = np.minimum(left[:, None], left[None])
+        common = least**shape.bend
         scaled_value = points / shape.value_lengths[self._slots]
         scaled_course = points / shape.course_lengths[self._slots]
         smooth, slope = _matern(scaled_value, scaled_value)
@@ -149,7 +152,9 @@ class GaussianProcess:
             np.add.at(gradient, offset + self._slots, -columns)
         for index, part in enumerate(parts):
             gradient[2 * count + index] = -0.5 * (pull * part).sum()
-        gradient[-2] = -0.5 * shape.noise * np.trace(pull)
+        gradient[-3] = -0.5 * shape.noise * np.trace(pull)
+        logarithm = np.log(np.where(least > 0, least, 1.0))
+        gradient[-2] = -0.5 * shape.bend * (pull * (parts[1] + parts[2] + parts[4]) * logarithm).sum()
         gradient[-1] = -0.5 * (pull * (parts[3] + parts[4]) * distances).sum() / shape.own_scale
         return float(loss), gradient + away / self._spread
 
@@ -192,6 +197,13 @@ class GaussianProcess:
         variance = shape.value + shape.own_value - (solved**2).sum(axis=0)
         return kernel @ self._weights, np.sqrt(np.maximum(variance, 1e-10))
 
+    def telling(self, left: float) -> float:
+        """Correlation between a score with `left` still to train and the final value, of recipes as yet unknown."""
+        shape = self.shape
+        value = shape.value + shape.own_value
+        course = (shape.course + shape.own_course) * left**shape.bend
+        return float(np.sqrt(value / (value + course + shape.noise)))
+
     def _kernel(self, points: Array, left: Array, others: Array, others_left: Array) -> Array:
         shape = self.shape
         lengths = shape.value_lengths[self._slots]
@@ -199,7 +211,7 @@ class GaussianProcess:
         twins = np.exp(-_distances(points, others) / shape.own_scale)
         if not left.any():
             return kernel + shape.own_value * twins
-        common = np.minimum(left[:, None], others_left[None])
+        common = np.minimum(left[:, None], others_left[None]) ** shape.bend
         lengths = shape.course_lengths[self._slots]
         kernel += common * (shape.course * _matern(points / lengths, others / lengths)[0] + shape.mean_course)
         return kernel + twins * (shape.own_value + shape.own_course * common)

@@ -160,25 +160,104 @@ class Encoding:
         """`count` points, drawn uniformly as the space's own random draws are: shape (count, columns)."""
         return self._settle(rng.random((count, self.columns)), stretched=True)
 
-    def _settle(self, points: Array, *, stretched: bool) -> Array:
-        """See `tidy`; with `stretched`, 0 and 1 of a column are the ends of the parameter's own range."""
+    def draw_believed(self, rng: np.random.Generator, count: int) -> Array:
+        """The same, drawn from the priors of the parameters that have one."""
+        return self._settle(rng.random((count, self.columns)), stretched=True, believed=True)
+
+    @property
+    def has_priors(self) -> bool:
+        """Whether anything is believed of any parameter."""
+        return any(axis.leaf.prior is not None for axis in self.axes)
+
+    def belief(self, points: Array) -> Array:
+        """How much likelier each point is under the priors than drawn uniformly: logarithms, shape (points,)."""
+        ratio = np.zeros(len(points))
+        taken: list[Bools] = []
+        decided: list[NDArray[np.int64]] = []
+        for axis in self.axes:
+            here = self._exists(axis, taken, decided, len(points))
+            columns = slice(axis.start, axis.start + axis.width)
+            taken.append(here)
+            decided.append(np.argmax(points[:, columns], axis=1))
+            if axis.leaf.prior is None:
+                continue
+            if isinstance(axis.leaf, Choice):
+                weights = np.array(axis.leaf.weights)
+                ratio[here] += np.log(weights / weights.mean())[decided[-1][here]]
+            elif axis.high > axis.low:
+                ratio[here] += _log_density(axis, points[here, axis.start])
+        return ratio
+
+    @staticmethod
+    def _exists(axis: Axis, taken: list[Bools], decided: list[NDArray[np.int64]], count: int) -> Bools:
+        """In which of `count` points an axis exists, by what the axes before it are."""
+        if axis.owner is None:
+            return np.ones(count, dtype=bool)
+        switch, option = axis.owner
+        here: Bools = taken[switch] & (decided[switch] == option)
+        return here
+
+    def _settle(self, points: Array, *, stretched: bool, believed: bool = False) -> Array:
+        """See `tidy`; with `stretched`, 0 and 1 of a column are the ends of the parameter's own range.
+
+        With `believed`, columns are quantiles of the priors.
+        """
         settled = np.tile(self._rest, (len(points), 1))
         taken: list[Bools] = []
         decided: list[NDArray[np.int64]] = []
         for axis in self.axes:
-            here = np.ones(len(points), dtype=bool)
-            if axis.owner is not None:
-                switch, option = axis.owner
-                here = taken[switch] & (decided[switch] == option)
+            here = self._exists(axis, taken, decided, len(points))
             taken.append(here)
             columns = slice(axis.start, axis.start + axis.width)
             won = np.argmax(points[:, columns], axis=1)
+            places = points[:, axis.start]
+            if believed and isinstance(axis.leaf, Choice):
+                shares = np.cumsum(axis.leaf.weights) / np.sum(axis.leaf.weights)
+                won = np.minimum(np.searchsorted(shares, places, side="right"), axis.width - 1)
+            elif believed and axis.leaf.prior is not None:
+                places = _quantile(axis, places)
             decided.append(won)
             if isinstance(axis.leaf, Choice):
                 settled[here, columns] = np.eye(axis.width)[won[here]]
             else:
-                settled[here, axis.start] = _on_grid(axis, points[here, axis.start], stretched)
+                settled[here, axis.start] = _on_grid(axis, places[here], stretched)
         return settled
+
+
+def _normal(axis: Axis) -> tuple[float, float, float, float]:
+    """Of a number's prior: center, deviation, and the ends of the range in deviations, in shares of its own range."""
+    leaf = axis.leaf
+    assert not isinstance(leaf, Choice)
+    assert leaf.prior is not None
+    low, high = _ends(leaf)
+    center = math.log(leaf.prior.center) if leaf.log else float(leaf.prior.center)
+    center = (center - low) / (high - low) if high > low else 0.5
+    return center, leaf.prior.spread, -center / leaf.prior.spread, (1 - center) / leaf.prior.spread
+
+
+def _quantile(axis: Axis, shares: Array) -> Array:
+    """Where, between the ends of its own range, a number lies below which its prior has these shares."""
+    from scipy.special import ndtr, ndtri  # scipy.stats takes a second to import
+
+    center, deviation, first, last = _normal(axis)
+    below = ndtr(first) + shares * (ndtr(last) - ndtr(first))
+    places: Array = np.clip(center + deviation * ndtri(below), 0.0, 1.0)
+    return places
+
+
+def _log_density(axis: Axis, places: Array) -> Array:
+    """Logarithm of a number's prior density over the uniform one, at places of the shared scale."""
+    from scipy.special import ndtr
+
+    assert not isinstance(axis.leaf, Choice)
+    center, deviation, first, last = _normal(axis)
+    low, high = _ends(axis.leaf)
+    own = (axis.low + places * (axis.high - axis.low) - low) / max(high - low, 1e-12)
+    away = (np.clip(own, 0.0, 1.0) - center) / deviation
+    density: Array = -0.5 * away**2 - math.log(
+        math.sqrt(2 * math.pi) * deviation * (ndtr(last) - ndtr(first))
+    )
+    return density
 
 
 def _is_log(leaf: Leaf) -> bool:

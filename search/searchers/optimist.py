@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from search.decisions.history import History
+from search.decisions.history import History, Status
 from search.forecast.forecast import Forecast
 from search.forecast.gaussian import Array
 from search.searchers.encoding import Encoding
@@ -15,12 +17,22 @@ EXPLORE = 0.2
 """Share of proposals that are drawn at random whatever the forecast says."""
 CANDIDATES = 250
 """Drawn from the whole space; as many are variations of the best so far."""
+PULL = 10.0
+"""Of a prior whose center is e times likelier than the average: deviations of the scores, divided by the trials."""
+DOUBT = 2.0
+"""Factor on the forecast's deviations where the search may end by itself."""
+SETTLED = 20
+"""Trials before it may."""
 BEST = 10
 """Trials that are varied."""
 
 
 class Optimist:
     """Proposes the recipe with the highest upper bound: expected score plus `optimism` standard deviations.
+
+    Where the space has priors, a share of what is drawn is drawn from them, and the bound of a recipe is raised by
+    their logarithm, less and less as trials are seen. Both go by how far the priors can be trusted: at first half
+    and half, then by whether the better trials are those that they favour (`trust`). Priors that mislead are forgotten.
 
     Optimism is worth more than precision here. Forecasts from early epochs are surer of themselves than they should
     be, and one that proposes what it expects the most of stays where it began.
@@ -30,21 +42,72 @@ class Optimist:
         seed: Of its random numbers; those of each proposal follow from it and the trial's number.
         optimism: Standard deviations above the mean.
 
-    Source: Srinivas et al., Gaussian process optimization in the bandit setting, ICML 2010.
+    Sources: Srinivas et al., Gaussian process optimization in the bandit setting, ICML 2010; Hvarfner et al., πBO,
+    ICLR 2022 (a prior whose weight falls with the number of trials); Mallik et al., PriorBand, NeurIPS 2023
+    (a prior that has to hold its own against random draws).
     """
 
-    def __init__(self, forecast: Forecast, seed: int, optimism: float = 3.0) -> None:
+    def __init__(self, forecast: Forecast, seed: int, optimism: float = 4.0) -> None:
         self._forecast, self._seed, self._optimism = forecast, seed, optimism
 
     def propose(self, history: History, number: int) -> Params:
         """A recipe."""
         rng = np.random.default_rng([derive_seed(self._seed, "optimist") % 2**32, number])
         encoding = self._forecast.encoding(history)
-        if rng.random() < EXPLORE or not self._forecast.update(history):
-            return encoding.decode(encoding.draw(rng, 1)[0])
-        candidates = np.vstack([encoding.draw(rng, CANDIDATES), self._variations(history, encoding, rng)])
+        explores = rng.random() < EXPLORE
+        known = self._forecast.update(history)
+        trust = self.trust(history)
+        if explores or not known:
+            return encoding.decode(_drawn(encoding, rng, 1, trust)[0])
+        drawn = _drawn(encoding, rng, CANDIDATES, trust)
+        candidates = np.vstack([drawn, self._variations(history, encoding, rng)])
         mean, deviation = self._forecast.predict(candidates)
-        return encoding.decode(candidates[np.argmax(mean + self._optimism * deviation)])
+        bound = mean + self._optimism * deviation
+        if trust:
+            bound += trust * PULL / len(history) * encoding.belief(candidates)
+        return encoding.decode(candidates[np.argmax(bound)])
+
+    def trust(self, history: History) -> float:
+        """How far the space's priors can be trusted, from 0 to 1; 0 where it has none.
+
+        The probability, as a t statistic gives it, that recipes of the better third are believed in more than the
+        others are.
+        """
+        encoding = self._forecast.encoding(history)
+        if not encoding.has_priors:
+            return 0.0
+        numbers = [run.number for run in history if run.epochs]
+        hopes = self._forecast.promise(history, numbers)
+        if hopes is None:
+            return 0.5
+        from scipy.special import ndtr
+
+        order = np.argsort(hopes)
+        belief = encoding.belief(self._forecast.points(history, numbers))[order]
+        others, better = np.split(belief, [len(belief) - max(2, len(belief) // 3)])
+        noise = math.sqrt(better.var(ddof=1) / len(better) + others.var(ddof=1) / len(others))
+        return float(ndtr((better.mean() - others.mean()) / max(noise, 1e-9)))
+
+    def gain(self, history: History) -> float:
+        """Expected improvement over the best COMPLETE trial of the recipe that promises most of it.
+
+        Forecasts are surer of themselves than they should be, so their deviations count `DOUBT` times here.
+
+        Source: Jones et al., Efficient global optimization of expensive black-box functions, 1998.
+        """
+        complete = [history.score(run.number) for run in history if run.status is Status.COMPLETE]
+        if len(history) < SETTLED or not complete or not self._forecast.update(history):
+            return math.inf
+        from scipy.special import ndtr  # scipy.stats takes a second to import
+
+        rng = np.random.default_rng([derive_seed(self._seed, "gain") % 2**32, len(history)])
+        encoding = self._forecast.encoding(history)
+        candidates = np.vstack([encoding.draw(rng, CANDIDATES), self._variations(history, encoding, rng)])
+        mean, deviation = self._forecast.in_scores(*self._forecast.predict(candidates))
+        deviation = DOUBT * deviation
+        above = (mean - max(complete)) / deviation
+        density = np.exp(-(above**2) / 2) / math.sqrt(2 * math.pi)
+        return float(np.max(deviation * (above * ndtr(above) + density)))
 
     def _variations(self, history: History, encoding: Encoding, rng: np.random.Generator) -> Array:
         """Recipes near those of which most is expected: some parameters moved, from hardly to far."""
@@ -60,3 +123,12 @@ class Optimist:
         drawn = rng.random(points.shape)  # a choice is made anew
         varied = np.where(encoding.is_choice, drawn, stepped)
         return encoding.tidy(np.where(moved[:, encoding.slots], varied, points))
+
+
+def _drawn(encoding: Encoding, rng: np.random.Generator, count: int, trust: float) -> Array:
+    """Points drawn uniformly, or from the space's priors by as much as these are trusted."""
+    points = encoding.draw(rng, count)
+    if trust:
+        believed = rng.random(count) < trust
+        points[believed] = encoding.draw_believed(rng, count)[believed]
+    return points

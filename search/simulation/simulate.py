@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from search.decisions.budget import Budget, Stage
 from search.decisions.history import History, Status
 from search.decisions.policy import Policy, Searcher
 from search.decisions.scheduler import Decision, Scheduler
@@ -33,10 +34,12 @@ class Simulation:
             per parameter (missing where the recipe has not that parameter). An epoch in which a recipe diverged
             has no row, but counts as spent.
         runs: The same as the decisions saw it.
+        reason: Why no new trials began in the end; empty where the budget ended before.
     """
 
     history: pandas.DataFrame
     runs: History
+    reason: str = ""
 
     def best_at(self, epochs: float) -> float:
         """The best score seen until `epochs` were spent; minus infinity before the first."""
@@ -56,6 +59,7 @@ def simulate(
     *,
     budget_seconds: float | None = None,
     trials: int | None = None,
+    enough: float | None = None,
     eta: float | None = None,
     grace: int = 1,
 ) -> Simulation:
@@ -76,6 +80,7 @@ def simulate(
         seed: Of the decisions.
         budget_seconds: The search ends at this simulated time; none for no limit.
         trials: How many trials may begin; none for no limit.
+        enough: The search ends by itself once no new recipe is expected to gain so much score; none for never.
         eta: One in `eta` goes on at each rung, for schedulers given by name; their own if not given.
         grace: First rung, epochs, likewise.
 
@@ -86,24 +91,22 @@ def simulate(
         raise InputError("one of budget_epochs, budget_seconds and trials must be given")
     history = History(space, max_epochs)
     parts = make_parts(searcher, scheduler, max_epochs, seed=seed, grace=grace, eta=eta)
-    policy = Policy(history, *parts)
-    clockwork = _Clockwork(policy, curve, max_epochs, workers, trials)
+    policy = Policy(history, *parts, Budget(trials, budget_epochs, budget_seconds, enough, workers))
+    clockwork = _Clockwork(policy, curve, max_epochs, workers)
     clockwork.run(
         np.inf if budget_epochs is None else budget_epochs,
         np.inf if budget_seconds is None else budget_seconds,
     )
-    return Simulation(clockwork.table(), history)
+    return Simulation(clockwork.table(), history, clockwork.reason)
 
 
 class _Clockwork:
     """Workers that finish epochs one after the other, in the order of the clock."""
 
-    def __init__(
-        self, policy: Policy, curve: Curve, max_epochs: int, workers: int, trials: int | None
-    ) -> None:
-        self._policy, self._curve = policy, curve
-        self._max_epochs, self._trials = max_epochs, trials
+    def __init__(self, policy: Policy, curve: Curve, max_epochs: int, workers: int) -> None:
+        self._policy, self._curve, self._max_epochs = policy, curve, max_epochs
         self._idle = workers
+        self.reason = ""
         self._due: list[tuple[float, int, int]] = []  # when an epoch ends, order of entry, trial
         self._order = itertools.count()
         self._curves: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
@@ -123,10 +126,11 @@ class _Clockwork:
         """Give each idle worker a trial, where there is one."""
         history = self._policy.history
         while self._idle:
-            closing = self._trials is not None and len(history) >= self._trials
-            number = self._policy.resume(closing=closing)
+            stage = self._policy.stage(clock)
+            number = self._policy.resume(stage)
+            self.reason = "" if stage is Stage.OPEN else self._policy.reason(clock)
             if number is None:
-                if closing:
+                if stage is not Stage.OPEN:
                     return
                 number = len(history)
                 params = self._policy.propose(number)

@@ -63,7 +63,7 @@ class LineView:
         begins = "begins" if not trials else f"goes on with {words.states(self._progress.counts())}"
         self._write(
             f"study {spec.name} {begins}: data {spec.data}, model {spec.model}, space {spec.space}, "
-            f"{words.count(spec.trials, 'trial')} of at most {words.count(spec.budget, 'epoch')}, "
+            f"{spec.limits()}, at most {words.count(spec.budget, 'epoch')} a trial, "
             f"{words.count(workers, 'worker')}"
         )
 
@@ -132,7 +132,7 @@ class LineView:
     def _standing(self, phase: str, now: float) -> str:
         progress = self._progress
         left = progress.seconds_left(now)
-        parts = [f"{progress.done(phase)}/{progress.total(phase)}", f"{len(progress.running())} running"]
+        parts = [progress.standing(phase, now)[0], f"{len(progress.running())} running"]
         if paused := progress.paused():
             parts.append(f"{paused} paused")
         return ", ".join(parts if left is None else [*parts, f"~{words.clock(left)} left"])

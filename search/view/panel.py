@@ -60,31 +60,30 @@ def _busy(progress: Progress, width: int) -> Text:
     done, total = progress.share
     text = f"{progress.busy}: {100 * done // total} %  "
     room = min(width - len(text) - 4, LONGEST_BAR)  # the panel's border and margins
-    return _line(text, "italic").append_text(_drawn(done, total, room))
+    return _line(text, "italic").append_text(_drawn(done / max(total, 1), room))
 
 
-def _drawn(done: int, total: int, room: int) -> Text:
+def _drawn(share: float, room: int) -> Text:
     """Drawn by hand: rich's own bar has no background without colour."""
     line = _line()
     if room >= SHORTEST_BAR:
-        filled = room * min(done, total) // max(total, 1)
+        filled = int(room * share)
         line.append("━" * filled, "green")
         line.append("─" * (room - filled), "dim")
     return line
 
 
 def _bar(progress: Progress, now: float, width: int) -> Text:
-    done, total = progress.done(progress.phase), progress.total(progress.phase)
-    noun = "trial" if progress.phase == SEARCH else "training"
+    standing, share = progress.standing(progress.phase, now)
     gone = now - progress.started if progress.started is not None else 0.0
     left = progress.seconds_left(now)
-    figures = f"{done}/{words.count(total, noun)}  {words.clock(gone)} gone"
+    figures = f"{standing}  {words.clock(gone)} gone"
     if left is not None:
         figures += f", ~{words.clock(left)} left"
     line = _line()
     room = width - len(figures) - 6  # the panel's border and margins, and two blanks
     if room >= SHORTEST_BAR:
-        line.append_text(_drawn(done, total, room)).append("  ")
+        line.append_text(_drawn(share, room)).append("  ")
     return line.append(figures)
 
 

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from search.score import FOLD_EPOCHS, trial_score
 from search.spec import StudySpec
+from search.view.words import count
 from spaces import Params
 from trainables.protocol import EpochRecord
 
@@ -197,15 +198,30 @@ class Progress:
         ended = sum(entry.state in ENDED for entry in self._entries[phase].values())
         return ended + (self._earlier() if phase == CONFIRM else 0)
 
-    def total(self, phase: str = SEARCH) -> int:
-        """How many there will be, as far as is known."""
+    def total(self, phase: str = SEARCH) -> int | None:
+        """How many there will be, as far as is known; none for a search that no number of trials ends."""
         if self.spec is None:
             return 0
         if phase == SEARCH:
-            return max(self.spec.trials, len(self._entries[SEARCH]))
+            most = self.spec.most_trials
+            return None if most is None else max(most, len(self._entries[SEARCH]))
         if self._trainings is not None:
             return self._trainings
         return (self.spec.finalists + 1) * self.spec.finalist_seeds if self.spec.finalists else 0
+
+    def standing(self, phase: str, now: float) -> tuple[str, float]:
+        """How far the phase has come: in words, and as the share of the limit that is nearest."""
+        done, total, spec = self.done(phase), self.total(phase), self.spec
+        noun = "trial" if phase == SEARCH else "training"
+        shares = [done / total if total else 0.0]
+        words = count(done, noun) if total is None else f"{done}/{count(total, noun)}"
+        if phase == SEARCH and spec is not None:
+            if spec.budget_epochs is not None:
+                shares.append(self.epochs() / spec.budget_epochs)
+                words += f", {self.epochs()}/{count(spec.budget_epochs, 'epoch')}"
+            if spec.time is not None:
+                shares.append((now - self._trials_from) / spec.time)
+        return words, min(max(shares), 1.0)
 
     def best(self) -> Entry | None:
         """The best COMPLETE trial of the search, else the one with the highest record that did not fail."""
@@ -245,18 +261,30 @@ class Progress:
         """
         rate = self.rate(now)
         ended = [entry.epochs for entry in self._entries[SEARCH].values() if entry.state in ENDED]
-        if rate is None or self.spec is None or len(ended) < min(ENOUGH_TRIALS, self.spec.trials):
+        if (
+            rate is None
+            or self.spec is None
+            or len(ended) < min(ENOUGH_TRIALS, self.spec.most_trials or ENOUGH_TRIALS)
+        ):
             return None
         mean = sum(ended) / len(ended)
         begun = sum(self._rest(e, mean) for e in self._entries[SEARCH].values() if e.state == "RUNNING")
-        coming = 0.0
-        if self.phase == SEARCH:
-            coming = mean * max(self.spec.trials - len(self._entries[SEARCH]), 0)
-        if self.spec.time is not None:
-            coming = min(coming, rate * max(self.spec.time - (now - self._trials_from), 0.0))
-        trainings = max(self.total(CONFIRM) - self.done(CONFIRM), 0) * self.budget
+        coming = self._coming(mean, begun, rate, now) if self.phase == SEARCH else 0.0
+        trainings = max((self.total(CONFIRM) or 0) - self.done(CONFIRM), 0) * self.budget
         trainings -= sum(entry.epochs for entry in self.running(CONFIRM))
         return (begun + coming + max(trainings, 0)) / rate
+
+    def _coming(self, mean: float, begun: float, rate: float, now: float) -> float:
+        """Epochs of trials that have not begun, by the limit that comes first; 0 where only GPU-hours limit."""
+        spec, limits = self.spec, []
+        assert spec is not None
+        if spec.most_trials is not None:
+            limits.append(mean * (spec.most_trials - len(self._entries[SEARCH])))
+        if spec.budget_epochs is not None:
+            limits.append(spec.budget_epochs - self.epochs() - begun)
+        if spec.time is not None:
+            limits.append(rate * (spec.time - (now - self._trials_from)) - begun)
+        return max(min(limits, default=0.0), 0.0)
 
     def _rest(self, entry: Entry, mean: float) -> float:
         """Epochs that a living trial has before it: up to the mean; past it, half of what could come."""

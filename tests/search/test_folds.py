@@ -14,6 +14,7 @@ from scipy.stats import wilcoxon
 
 from search import Objective, Study
 from search.decisions.folds import FoldScheduler, worse
+from search.decisions.history import History
 from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
 from search.overview import best_recipe
@@ -22,7 +23,7 @@ from search.score import FOLD_EPOCHS, trial_score
 from search.spec import OWN_CORE, load_spec
 from search.store.databases import open_storage
 from search.training import train_recipe
-from spaces import InputError
+from spaces import Float, InputError, SearchSpace
 
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
@@ -59,6 +60,9 @@ def test_worse_is_what_a_signed_rank_test_says(mine, best, stopped):
         assert stopped is bool(p <= 0.1 and sum(differences) < 0)
 
 
+HISTORY = History(SearchSpace({"x": Float(0, 1)}), 10)
+
+
 def feed(scheduler, number, folds, epochs=2):
     """Records of a trial whose folds reach these scores; its decisions at the ends of the folds."""
     decisions, values = [], {}
@@ -66,7 +70,7 @@ def feed(scheduler, number, folds, epochs=2):
         for epoch in range(1, epochs + 1):
             at = fold * epochs + epoch
             values[at] = score if epoch == epochs else score / 2
-            decision = scheduler.on_record(number, at, trial_score(values, epochs))
+            decision = scheduler.on_record(HISTORY, number, at, trial_score(values, epochs))
         decisions.append(decision)
         if decision is Decision.STOP:
             break
@@ -85,7 +89,7 @@ def test_folds_are_held_against_the_best_trial_that_has_all_of_them():
 def test_the_first_folds_end_is_no_end():
     scheduler = FoldScheduler(Asha(2, 1, 3.0), 2, 3)
     assert feed(scheduler, 0, [0.9, 0.9, 0.9])[:2] == [Decision.CONTINUE, Decision.CONTINUE]
-    weak = [scheduler.on_record(number, 1, 0.1) for number in range(2, 9)]
+    weak = [scheduler.on_record(HISTORY, number, 1, 0.1) for number in range(2, 9)]
     assert Decision.STOP in weak  # ASHA's rung at the first epoch
 
 

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from search.confirm import BASELINE, Confirmation
+from search.decisions.budget import Budget
 from search.decisions.history import History
+from search.decisions.ladder import Ladder
 from search.decisions.phase import Phase
 from search.decisions.policy import Policy
 from search.decisions.program import Program
-from search.decisions.promotion import Ladder, Promotion
+from search.decisions.promotion import Promotion
 from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
-from search.ledger import Ledger, make_study, records_of
+from search.ledger import PAUSES, Ledger, make_study, records_of
 from search.searchers.uniform import Uniform
 from spaces import Float, SearchSpace
 from tests.search.parts import ODD
@@ -45,6 +47,9 @@ class Told:
     def on_end(self, phase, trial):
         self.told.append(("end", phase, trial.number, trial.state.name))
 
+    def on_closing(self, phase, reason):
+        self.closed = reason
+
 
 def storage():
     return optuna.storages.InMemoryStorage()
@@ -55,17 +60,16 @@ def ledger_on(store, name="study") -> Ledger:
     return Ledger(make_study(store, name, optuna.samplers.RandomSampler(seed=0)), SPACE)
 
 
-def policy(scheduler) -> Policy:
-    return Policy(History(SPACE, EPOCHS), Uniform(0), scheduler)
+def policy(scheduler, **limits) -> Policy:
+    return Policy(History(SPACE, EPOCHS), Uniform(0), scheduler, Budget(**limits))
 
 
 def phase_on(store, target=12, scheduler=None, listener=None, name="study") -> Phase:
     return Phase(
         "search",
         ledger_on(store, name),
-        policy(scheduler or Asha(EPOCHS, 1, 3)),
+        policy(scheduler or Asha(EPOCHS, 1, 3), trials=target),
         max_epochs=EPOCHS,
-        target=target,
         seed_of=lambda number: 1000 + number,
         listener=listener or Told(),
     )
@@ -111,7 +115,7 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
 @given(
     random=st.randoms(use_true_random=False),
     deaths=st.lists(st.integers(0, 30), max_size=4),
-    scheduler=st.sampled_from([lambda: Asha(EPOCHS, 1, 3), lambda: Promotion(Ladder((1, 3), 3))]),
+    scheduler=st.sampled_from([lambda: Asha(EPOCHS, 1, 3), lambda: Promotion(Ladder((1, 3), 3, EPOCHS))]),
 )
 def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_running(random, deaths, scheduler):
     store = storage()
@@ -187,7 +191,7 @@ def test_replayed_asha_decides_as_if_it_had_never_stopped(scores):
     decisions = []
     for number, values in enumerate(scores):
         for epoch, value in enumerate(values, start=1):
-            decision = whole.on_record(number, epoch, value)
+            decision = whole.on_record(None, number, epoch, value)
             decisions.append((number, epoch, decision))
             if number < cut:
                 kept.append((number, epoch, value))
@@ -195,19 +199,19 @@ def test_replayed_asha_decides_as_if_it_had_never_stopped(scores):
                 break
     replayed = Asha(EPOCHS, 1, 3)
     for event in kept:
-        replayed.on_record(*event)
+        replayed.on_record(None, *event)
     for number, epoch, decision in decisions:
         if number >= cut:
-            assert replayed.on_record(number, epoch, scores[number][epoch - 1]) is decision
+            assert replayed.on_record(None, number, epoch, scores[number][epoch - 1]) is decision
 
 
 def test_asha_stops_the_weak_at_its_rungs_and_nowhere_else():
     asha = Asha(27, 3, 3)
     for number, score in enumerate([0.9, 0.8, 0.7]):
         for epoch in (1, 2):
-            assert asha.on_record(number, epoch, 0.0) is Decision.CONTINUE
+            assert asha.on_record(None, number, epoch, 0.0) is Decision.CONTINUE
         expected = Decision.CONTINUE if number == 0 else Decision.STOP
-        assert asha.on_record(number, 3, score) is expected
+        assert asha.on_record(None, number, 3, score) is expected
 
 
 def confirmation_on(store, finalists=2, seeds=2) -> Confirmation:
@@ -223,12 +227,12 @@ def run_all(store, listener, rng) -> Confirmation:
         ledger_on(store).enqueue(SPACE.baseline())
     search = phase_on(store, target=6, scheduler=NoScheduler(), listener=listener)
     confirm = Phase(
-        "confirm", confirmation.ledger, policy(NoScheduler()), max_epochs=EPOCHS, target=confirmation.enter_baseline(),
+        "confirm", confirmation.ledger, policy(NoScheduler(), trials=confirmation.enter_baseline()), max_epochs=EPOCHS,
         seed_of=lambda number: number, listener=listener,
     )  # fmt: skip
 
     def choose():
-        confirm.target = confirmation.enter_finalists()
+        confirm.extend(confirmation.enter_finalists())
 
     program = Program(search, confirm, choose)
     live = {}
@@ -349,3 +353,56 @@ def test_a_record_outlives_any_storage_whatever_its_metrics_are_called(tmp_path)
     assert repr(record.metrics) == repr(ODD)  # NaN is not equal to itself
     assert trial.user_attrs["report"] == {"per_class": {"a/b": {"auroc": None}}}
     again.engine.dispose()
+
+
+def test_a_pause_is_a_fact_that_a_later_driver_finds_whatever_it_would_decide_itself():
+    store = storage()
+    phase = phase_on(store, target=2, scheduler=Promotion(Ladder((1, 3), 3, EPOCHS)))
+    for expected in (0, 1):
+        assert phase.next().number == expected
+        assert phase.on_record(expected, EpochRecord(1, 0.5 + expected / 10, {})) is Decision.PAUSE
+    assert phase.next().number == 1  # the better one is finished first, up to its next pause
+    for epoch in (2, 3):
+        phase.on_record(1, EpochRecord(epoch, 0.7, {}))
+    assert [trial.user_attrs[PAUSES] for trial in phase.ledger.trials()] == [[1], [1, 3]]
+    told = Told()
+    later = phase_on(store, target=2, scheduler=Promotion(Ladder((2,), 3, EPOCHS)), listener=told)
+    assert [(later.next().number, *told.told[-1][3:]) for _ in range(2)] == [(1, 3), (0, 1)]
+    assert [trial.user_attrs[PAUSES] for trial in later.ledger.trials()] == [[1], [1, 3]]
+
+
+def test_a_budget_of_epochs_ends_with_the_best_finished_and_nothing_running():
+    import random
+
+    ledger = ledger_on(storage())
+    told = Told()
+    phase = Phase(
+        "search", ledger, policy(Promotion(Ladder((1, 3), 3, EPOCHS), finish=2), epochs=60), max_epochs=EPOCHS,
+        seed_of=lambda number: number, listener=told,
+    )  # fmt: skip
+    assert drive(phase, random.Random(1), workers=2)
+    trials = ledger.trials()
+    spent = sum(len(trial.intermediate_values) for trial in trials)
+    assert 60 - EPOCHS <= spent <= 60 + EPOCHS
+    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+    assert sum(trial.state is TrialState.COMPLETE for trial in trials) >= 2
+    assert told.closed == "the 60 epochs of its budget are needed to finish the best trials"
+
+
+def test_a_search_that_has_spent_its_time_begins_nothing_more():
+    ledger, now = ledger_on(storage()), [0.0]
+    phase = Phase(
+        "search", ledger, policy(NoScheduler(), seconds=100), max_epochs=EPOCHS,
+        seed_of=lambda number: number, listener=Told(), clock=lambda: now[0],
+    )  # fmt: skip
+    for expected in (0, 1):
+        assert phase.next().number == expected
+        for epoch in range(1, EPOCHS + 1):
+            now[0] += 10
+            assert (phase.on_record(expected, EpochRecord(epoch, 0.5, {})) is Decision.STOP) == (
+                epoch == EPOCHS
+            )
+    assert now[0] == 180  # what had begun went on to its end
+    assert phase.next() is None
+    assert phase.is_done
+    assert [trial.state for trial in ledger.trials()] == [TrialState.COMPLETE] * 2

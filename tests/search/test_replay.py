@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from optuna.trial import TrialState
 
+from search.decisions.budget import Budget
 from search.decisions.phase import STATUS
 from search.decisions.scheduler import Decision
 from search.view.silent import Silent
@@ -21,6 +22,9 @@ class Listening(Silent):
 
     def on_record(self, phase, number, record):
         self.events.append(("record", number, record))
+
+    def on_closing(self, phase, reason):
+        pass
 
     def on_pause(self, phase, number):
         self.events.append(("pause", number))
@@ -49,14 +53,13 @@ def test_decisions_on_ray_are_those_of_the_policy_alone(small_study, names):
     study.run(listening)
     events = listening.events
 
-    policy = study.policy(study.spec.search_space(), grace=1)
+    policy = study.policy(study.spec.search_space(), 1, Budget(study.spec.trials))
     told = {}  # trial → what shall become of it
     resumed = 0
     for kind, number, *what in events:
         if kind == "start":
             params, resumed_at = what
-            closing = len(policy.history) >= study.spec.trials
-            expected = policy.resume(closing=closing)
+            expected = policy.resume(policy.stage(0.0))
             if resumed_at:
                 assert expected == number
                 resumed += 1

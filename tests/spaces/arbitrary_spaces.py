@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from spaces import Choice, Float, InputError, Int, SearchSpace, Switch, random_suggest
+from spaces import Choice, Float, InputError, Int, Prior, SearchSpace, Switch, random_suggest
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
 WORDS = st.text(max_size=8)
 
 
 def _default(draw, domain):
-    """The domain, half of the time with one of its own values as the default."""
-    if draw(st.booleans()):
-        return domain
-    return type(domain)(
-        domain.low, domain.high, domain.log, domain.step, _draw(domain, draw(st.integers(0, 99)))
-    )
+    """The domain, half of the time with one of its own values as the default, half with one as a prior's center."""
+    values = [_draw(domain, draw(st.integers(0, 99))) if draw(st.booleans()) else None for _ in range(2)]
+    prior = None if values[1] is None else Prior(values[1], draw(st.sampled_from([0.1, 0.25, 1.0])))
+    return type(domain)(domain.low, domain.high, domain.log, domain.step, values[0], prior)
 
 
 def _draw(domain, seed):
@@ -44,17 +42,24 @@ def ints(draw):
     return _default(draw, Int(low, low + step * draw(st.integers(0, 1000)), log=log, step=step))
 
 
+def weights(options):
+    """None, or weights of some options."""
+    return st.none() | st.dictionaries(
+        st.sampled_from(options), st.sampled_from([0.5, 2.0, 10.0]), min_size=1
+    )
+
+
 @st.composite
 def choices(draw):
     numbers = st.integers(-5, 5) | st.floats(-5, 5) | st.booleans()
     options = draw(st.lists(WORDS | numbers, min_size=1, max_size=5, unique=True))
-    return Choice(tuple(options), draw(st.sampled_from([None, *options])))
+    return Choice(tuple(options), draw(st.sampled_from([None, *options])), draw(weights(options)))
 
 
 @st.composite
 def switches(draw, inner):
     branches = draw(st.dictionaries(NAMES, inner, min_size=1, max_size=3))
-    return Switch(branches, draw(st.sampled_from([None, *branches])))
+    return Switch(branches, draw(st.sampled_from([None, *branches])), draw(weights(list(branches))))
 
 
 def leaves():

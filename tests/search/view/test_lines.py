@@ -30,23 +30,27 @@ def test_one_line_an_event() -> None:
     assert lines[0] == "preparing data and weights"
     assert lines[1:11] == [f"preparing data and weights: {tenth}0 %" for tenth in range(1, 11)]
     assert lines[11] == (
-        "study digits begins: data digits, model glyphs, space finetune, 10 trials of at most 27 epochs, "
+        "study digits begins: data digits, model glyphs, space finetune, 10 trials, at most 27 epochs a trial, "
         "2 workers"
     )
     assert lines[12].startswith(
-        "trial 0 COMPLETE at epoch 27, score 0.930, best 0.930 (trial 0) [1/10, 0 running"
+        "trial 0 COMPLETE at epoch 27, score 0.930, best 0.930 (trial 0) [1/10 trials, 0 running"
     )
     assert lines[13].startswith(
-        "trial 1 PRUNED at epoch 3, score 0.812, best 0.930 (trial 0) [2/10, 0 running, ~"
+        "trial 1 PRUNED at epoch 3, score 0.812, best 0.930 (trial 0) [2/10 trials, 0 running, ~"
     )
     assert lines[13].endswith(" left]")
     assert lines[14].startswith(
         "trial 2 FAIL at epoch 1, score 0.500: diverged: loss was nan at epoch 2, best"
     )
-    assert lines[15].startswith("trial 3 FAIL at epoch 0: no reason is known, best 0.930 (trial 0) [4/10")
+    assert lines[15].startswith(
+        "trial 3 FAIL at epoch 0: no reason is known, best 0.930 (trial 0) [4/10 trials"
+    )
     assert lines[16].startswith(f"trial 4 COMPLETE at epoch 1, score 0.400: {SELF_ENDED}, best 0.930")
     assert lines[17].startswith("search over: 2 COMPLETE, 1 PRUNED, 2 FAIL; 4 trainings with new seeds")
-    assert lines[18].startswith("confirmation 0 (trial 0) COMPLETE at epoch 27, score 0.916 [1/4, 0 running")
+    assert lines[18].startswith(
+        "confirmation 0 (trial 0) COMPLETE at epoch 27, score 0.916 [1/4 trainings, 0 running"
+    )
     assert lines[19] == "trouble: MLflow is away"
     assert len(lines) == 20
     assert "\x1b" not in out.getvalue()
@@ -65,10 +69,10 @@ def test_a_pause_is_a_line_and_is_counted_until_the_trial_goes_on() -> None:
         feed.trial(TrialState.PRUNED, 0.2)
     lines = out.getvalue().splitlines()
     assert lines[1].startswith(
-        "trial 0 pauses at epoch 3, score 0.800, best 0.800 (trial 0) [0/10, 0 running, 1 paused"
+        "trial 0 pauses at epoch 3, score 0.800, best 0.800 (trial 0) [0/10 trials, 0 running, 1 paused"
     )
-    assert "[1/10, 0 running, 1 paused" in lines[2]
-    assert "[2/10, 1 running, ~" in lines[3]
+    assert "[1/10 trials, 0 running, 1 paused" in lines[2]
+    assert "[2/10 trials, 1 running, ~" in lines[3]
 
 
 def test_a_study_that_goes_on_says_what_it_has() -> None:

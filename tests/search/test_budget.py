@@ -1,0 +1,102 @@
+"""What ends a search: trials, epochs, time, or that nothing more is to be expected."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from search.decisions.budget import Budget, Stage
+from search.decisions.history import History, Status
+from search.simulation import simulate
+from search.simulation.families import made_up
+from spaces import Float, InputError, SearchSpace
+
+SPACE = SearchSpace({"x": Float(0, 1), "y": Float(0, 1)})
+EPOCHS = 27
+
+
+def curve(params):
+    final = 0.9 - (params["x"] - 0.3) ** 2 - (params["y"] - 0.6) ** 2
+    return final * (1 - 0.8 ** np.arange(1, EPOCHS + 1)), np.full(EPOCHS, 2.0)
+
+
+def history(*lengths, complete=()):
+    made = History(SPACE, EPOCHS)
+    for number, epochs in enumerate(lengths):
+        made.begin(number, {"x": 0.5, "y": 0.5})
+        for epoch in range(1, epochs + 1):
+            made.record(number, epoch, 0.5)
+        made[number].status = Status.COMPLETE if number in complete else Status.PAUSED
+    return made
+
+
+def never(_, left):
+    return left.together <= 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds", "expected"),
+    [
+        ({}, 1e9, Stage.OPEN),
+        ({"trials": 4}, 0.0, Stage.OPEN),
+        ({"trials": 3}, 0.0, Stage.CLOSING),
+        ({"epochs": 34}, 0.0, Stage.OPEN),
+        ({"epochs": 33}, 0.0, Stage.OVER),
+        ({"seconds": 100}, 99.0, Stage.OPEN),
+        ({"seconds": 100}, 100.0, Stage.OVER),
+        ({"trials": 3, "seconds": 100}, 101.0, Stage.OVER),
+    ],
+)
+def test_the_first_limit_that_is_reached_ends_a_search(limits, seconds, expected):
+    seen = history(27, 3, 3, complete=(0,))
+    assert Budget(**limits).stage(seen, seconds, never) is expected
+
+
+def test_a_search_without_a_complete_trial_finishes_one_whatever_it_costs():
+    assert Budget(epochs=6).stage(history(3, 3), 0.0, never) is Stage.CLOSING
+    assert Budget(seconds=5).stage(history(), 6.0, never) is Stage.CLOSING
+
+
+def test_time_becomes_epochs_at_the_pace_so_far():
+    asked = []
+    Budget(seconds=100).stage(history(20), 40.0, lambda _, left: bool(asked.append(left.together)))
+    assert asked == [pytest.approx(30.0)]
+    asked.clear()
+    Budget(epochs=25, seconds=100).stage(history(20), 40.0, lambda _, left: bool(asked.append(left.together)))
+    assert asked == [5]
+
+
+@pytest.mark.parametrize("limit", ["budget_epochs", "budget_seconds"])
+def test_the_last_of_a_budget_finishes_the_best(limit):
+    """No new trial begins near the end; what is trained there comes to its full length."""
+    amount = 15 * EPOCHS
+    budget = amount if limit == "budget_epochs" else amount * 2.0 / 4  # 2 s an epoch, 4 workers
+    found = simulate(SPACE, curve, EPOCHS, seed=1, **{limit: budget})
+    table, runs = found.history, found.runs
+    begun = table[table["epoch"] == 1].index.max()
+    assert begun < len(table) - 10
+    assert "are needed to finish the best trials" in found.reason
+    best = max((run for run in runs if run.status is Status.COMPLETE), key=lambda run: run.scores[EPOCHS])
+    assert (table["epoch"][begun:] == EPOCHS).any()
+    assert best.scores[EPOCHS] > curve({"x": 0.3, "y": 0.6})[0][-1] - 0.002
+    assert amount - 40 <= len(table) <= amount
+
+
+def test_a_search_ends_by_itself_when_nothing_more_is_to_be_expected():
+    found = simulate(SPACE, curve, EPOCHS, trials=400, enough=0.002, seed=0)
+    assert found.reason == "no new recipe is expected to gain 0.002 more"
+    assert 20 <= len(found.runs) < 200
+    assert found.best_at(np.inf) > curve({"x": 0.3, "y": 0.6})[0][-1] - 0.004
+    greedy = simulate(SPACE, curve, EPOCHS, trials=100, enough=1e-9, seed=0)
+    assert greedy.reason == "all 100 trials have begun"
+
+
+def test_a_hard_search_does_not_end_by_itself_early():
+    task = made_up("zoo", 0)
+    found = simulate(task.space, task.curve, task.max_epochs, trials=80, enough=0.001, seed=0)
+    assert found.reason == "all 80 trials have begun"
+
+
+def test_only_a_searcher_that_foresees_can_end_a_search():
+    with pytest.raises(InputError, match="needs a searcher that foresees"):
+        simulate(SPACE, curve, EPOCHS, trials=4, enough=0.1, searcher="random")

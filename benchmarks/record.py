@@ -7,6 +7,7 @@ interrupted goes on where it stood, and several processes can share one (`--part
 
     python benchmarks/record.py digits --recipes 500
     python benchmarks/record.py signs --recipes 500       # needs the photographs of hand signs
+    python benchmarks/record.py digits --table digits.parquet
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import _package  # noqa: F401
+
 GLIBC = {  # without these a CPU trial spends most of its time in page faults
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
@@ -28,6 +31,9 @@ GLIBC = {  # without these a CPU trial spends most of its time in page faults
 }
 
 SIGNS = Path(__file__).parents[2] / "shared" / "data" / "sign_digits"
+
+WHOLE = {"stopping": "never"}
+"""A recipe that ends by itself has no curve to its end."""
 
 TASKS: dict[str, dict[str, Any]] = {
     "digits": {
@@ -49,6 +55,30 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 
 
+def write(task: str, epochs: int, folder: Path, path: Path) -> None:
+    """All parts of a recording as one table."""
+    import numpy as np
+
+    from search.simulation.tables import Table, write_table
+    from spaces import load_space
+
+    rows = [
+        json.loads(line)
+        for part in sorted(folder.glob(f"{task}-*.jsonl"))
+        for line in part.read_text().splitlines()
+    ]
+    rows.sort(key=lambda row: row["number"])
+    scores = np.full((len(rows), epochs), np.nan)
+    for index, row in enumerate(rows):
+        scores[index, : len(row["scores"])] = row["scores"]
+    space = load_space("recipe").narrow({**TASKS[task]["narrow"], **WHOLE})
+    seconds = np.array([row["seconds"] for row in rows], dtype=float)
+    seconds = np.where(seconds > 0, seconds, np.median(seconds))
+    lost = np.isnan(scores[:, -1])
+    write_table(Table(task, space, [row["params"] for row in rows], scores, seconds, lost), path)
+    print(f"{len(rows)} curves, {lost.sum()} of them diverged: {path}, {path.stat().st_size / 1024:.0f} KiB")
+
+
 def main() -> None:
     """Record one task."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -57,7 +87,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=27)
     parser.add_argument("--part", default="0/1", help="which share of the recipes this process trains")
     parser.add_argument("--out", type=Path, default=Path("mlruns/curves"))
+    parser.add_argument(
+        "--table", type=Path, help="train nothing; write what is recorded as a table to this file"
+    )
     given = parser.parse_args()
+    if given.table is not None:
+        write(given.task, given.epochs, given.out, given.table)
+        return
     if any(os.environ.get(name) != value for name, value in GLIBC.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **GLIBC})
 
@@ -73,8 +109,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     task = TASKS[given.task]
-    # A recipe that ends by itself has no curve to its end.
-    space = load_space("recipe").narrow({**task["narrow"], "stopping": "never"})
+    space = load_space("recipe").narrow({**task["narrow"], **WHOLE})
     fixed = Fixed.model_validate({"epochs": given.epochs, "precision": "fp32", **task["fixed"]})
     material = prepare(load_dataset(task["data"], 0, reading_of(fixed)), fixed)
     fixed = settle(fixed, material)

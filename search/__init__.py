@@ -10,6 +10,8 @@ from typing import Any
 
 _HOMES = {
     "Answer": "search.result",
+    "ForecastPruner": "search.optuna_adapters",
+    "ForecastSampler": "search.optuna_adapters",
     "KeepAway": "search.searchers.keep_away",
     "Objective": "search.objective",
     "Store": "search.store.layout",

@@ -84,6 +84,14 @@ def run(
     folds: Annotated[
         str | None, _value("Judge each recipe by cross-validation on so many folds (small data sets).")
     ] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="An earlier study of the same space to learn from, or all. As often as needed.",
+            show_default=False,
+        ),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Run a study, or continue it where it was interrupted.
@@ -106,6 +114,8 @@ def run(
         "gpu_hours": gpu_hours,
     }
     overrides |= dict(parse_setting(f"{key}={text}") for key, text in numbers.items() if text is not None)
+    if warm_start:
+        overrides["warm_start"] = warm_start
 
     from search.errors import StudyError
     from search.study import Study
@@ -219,6 +229,83 @@ def train(
 
 
 @app.command()
+def rehearse(
+    study: Annotated[
+        str, typer.Argument(help="A built-in study or a YAML file, as for `run`.", metavar="STUDY")
+    ] = "digits",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, as for `run`.")
+    ] = None,
+    curves: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CURVES",
+            help="Recorded curves: a built-in table, or a file that `record` wrote. As often as needed; without it, "
+            "all built-in ones and all of the store.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Searches for each figure on each table.", metavar="N", min=1)
+    ] = 5,
+    trials: Annotated[str | None, _value("Trials of the search in all.")] = None,
+    budget_epochs: Annotated[
+        str | None, _value("Epochs that all trials of the search may train together.")
+    ] = None,
+    workers: Annotated[str | None, _value("Trials at a time.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Try searchers and schedulers for a study's budget on recorded curves, in simulated time.
+
+    Says what regret each may expect, and what a larger budget or more workers would buy. Trains nothing.
+    """
+    from search.curves import tables_for
+    from search.rehearsal import rehearse as try_out
+    from search.spec import load_spec, parse_setting
+    from search.view.check.progress import on_terminal
+    from search.view.rehearsal import render_rehearsal
+
+    overrides: dict[str, Any] = dict(parse_setting(text) for text in settings or [])
+    numbers = {"trials": trials, "budget_epochs": budget_epochs, "workers": workers}
+    overrides |= dict(parse_setting(f"{key}={text}") for key, text in numbers.items() if text is not None)
+    spec = load_spec(study, overrides)
+    with on_terminal() as shown:
+        shown.on_phase("reading curves")
+        tables = tables_for(curves or (), _store(store))
+        shown.on_phase("searching on recorded curves")
+        rehearsal = try_out(spec, tables, spec.workers or _cores(), seeds, shown.on_progress)
+    render_rehearsal(rehearsal, _console())
+
+
+@app.command()
+def record(
+    name: NameArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A new .parquet file (curves/NAME.parquet of the store).", show_default=False
+        ),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Keep a study's learning curves as a table, for `rehearse`.
+
+    Any study will do; one whose trials all ran through (--set scheduler=none --set searcher=random) tells most.
+    """
+    from search.curves import table_of
+    from search.simulation.tables import write_table
+
+    table = table_of(_load(name, store))
+    path = out if out is not None else _store(store).tables / f"{name}.parquet"
+    write_table(table, path)
+    _console().print(
+        f"{len(table.recipes)} curves of at most {table.epochs} epochs in {path}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.", metavar="N", min=1, max=65535)] = 5000,
     store: StoreOption = None,
@@ -227,6 +314,12 @@ def ui(
     from search.ui import serve
 
     serve(_store(store), port, typer.echo)
+
+
+def _cores() -> int:
+    from search.execution.cluster import available_cores
+
+    return available_cores()
 
 
 def _store(path: Path | None) -> Any:

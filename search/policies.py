@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from search.decisions.history import History
 from search.decisions.policy import Searcher
 from search.decisions.scheduler import Scheduler
 from search.execution.schedulers import SCHEDULERS, make_scheduler
@@ -21,6 +24,7 @@ def make_parts(
     grace: int = 1,
     eta: float | None = None,
     finish: int = 3,
+    memory: Sequence[History] = (),
 ) -> tuple[Searcher, Scheduler]:
     """Searcher and scheduler; what both foresee is foreseen once.
 
@@ -31,12 +35,13 @@ def make_parts(
         seed: Of their random numbers.
         grace: First rung, epochs.
         eta: One in `eta` goes on at each rung; the scheduler's own if not given.
-        finish: Trials that shall reach the full budget at least.
+        finish: How many of the best trials shall have their full budget in the end.
+        memory: What earlier studies of the same space saw; ``default`` alone learns from it.
 
     Raises:
         InputError: There is none of that name.
     """
-    forecast = Forecast(derive_seed(seed, "forecast"))
+    forecast = Forecast(derive_seed(seed, "forecast"), memory)
     if isinstance(searcher, str):
         if searcher not in SEARCHERS:
             raise InputError(f"a searcher must be one of {', '.join(SEARCHERS)}, but got {shown(searcher)}")

@@ -55,6 +55,7 @@ class StudySpec(Fixed):
         enough: The search ends by itself once no new recipe is expected to gain so much score.
         searcher: Who proposes recipes.
         scheduler: Who stops weak trials early.
+        warm_start: Names of earlier studies of the same space that the searcher learns from; ``all`` for every one.
         eta: One in `eta` goes on at each rung; the scheduler's own if none.
         grace: Epochs before a trial may be stopped; ``auto`` covers warm-up and the first unfreezing.
         seed: Of the searcher and of the trials.
@@ -83,6 +84,7 @@ class StudySpec(Fixed):
     enough: float | None = Field(default=None, gt=0)
     searcher: Literal["default", "tpe", "gp", "random"] = "default"
     scheduler: Literal["default", "asha", "hyperband", "promotion", "none"] = "default"
+    warm_start: tuple[str, ...] = ()
     eta: float | None = Field(default=None, gt=1)
     grace: int | Literal["auto"] = "auto"
     seed: int = Field(default=0, ge=0)
@@ -111,6 +113,18 @@ class StudySpec(Fixed):
             raise ValueError(
                 f"`1 <= grace <= epochs` must hold, but got grace={self.grace}, epochs={self.epochs}"
             )
+        return self
+
+    @field_validator("warm_start", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, names: object) -> object:
+        return (names,) if isinstance(names, str) else names
+
+    @model_validator(mode="after")
+    def _learns(self) -> StudySpec:
+        needs = [name for name in ("warm_start", "enough") if getattr(self, name)]
+        if needs and self.searcher != "default":
+            raise ValueError(f"`{needs[0]}` needs `searcher: default`, but got searcher={self.searcher!r}")
         return self
 
     @model_validator(mode="after")

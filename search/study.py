@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from search.decisions.scheduler import NoScheduler
 from search.errors import StudyError
 from search.execution.names import BEST, LAST
 from search.ledger import Ledger, records_of, time_of
+from search.memory import named, remember
 from search.policies import make_parts
 from search.recording import Recording
 from search.result import Answer, StudyResult, summarise
@@ -85,6 +86,7 @@ class Study:
             KeyboardInterrupt: Stopped by the user; the same call goes on.
         """
         space = self.spec.search_space()
+        named(self.spec, space, self.store)  # a mistyped name is answered before anything heavy begins
         with register.alone(self.store, self.spec.name), register.hushed_optuna():
             result = self._run(space, view if view is not None else Silent())
         failed = [trial for trial in result.trials if trial.state == "FAIL"]
@@ -193,7 +195,7 @@ class Study:
         search = Phase(
             SEARCH,
             ledger,
-            self.policy(space, grace, self._budget(ledger, resources)),
+            self.policy(space, grace, self._budget(ledger, resources), remember(ledger, spec, self.store)),
             max_epochs=spec.budget,
             seed_of=seed_of("trial"),
             listener=recording,
@@ -236,13 +238,20 @@ class Study:
             seconds = min(seconds or math.inf, 3600 * spec.gpu_hours / gpus)
         return Budget(spec.most_trials, spec.budget_epochs, seconds, spec.enough, resources.workers)
 
-    def policy(self, space: SearchSpace, grace: int, budget: Budget | None = None) -> Policy:
+    def policy(
+        self,
+        space: SearchSpace,
+        grace: int,
+        budget: Budget | None = None,
+        memory: Sequence[History] = (),
+    ) -> Policy:
         """Who decides in this study, without anything seen yet.
 
         Args:
             space: Its space.
             grace: Its first rung, epochs.
             budget: What it may spend; without one, no limit.
+            memory: What earlier studies saw.
         """
         spec = self.spec
         searcher, scheduler = make_parts(
@@ -253,6 +262,7 @@ class Study:
             grace=grace,
             eta=spec.eta,
             finish=max(1, spec.finalists),
+            memory=memory,
         )
         if spec.trainings > 1 and spec.scheduler != "none":
             scheduler = FoldScheduler(scheduler, spec.epochs, spec.trainings)

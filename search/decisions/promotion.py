@@ -15,6 +15,10 @@ NEVER = {Status.STOPPED, Status.FAILED}
 """Of trials that will not train again and have no answer."""
 
 
+RESERVE = 1.1
+"""Of what finishing the best needs: what is left is an estimate, and the best may yet be others."""
+
+
 class Forecast(Protocol):
     """Says of runs how good they will be."""
 
@@ -121,7 +125,7 @@ class Promotion:
         """Whether the best trials, and those that run until they pause, need all that is left."""
         whole = self._ladder.max_epochs
         running = [run for run in history if run.status is Status.RUNNING]
-        if left.together > (self._finish + len(running)) * whole and left.each > whole:
+        if left.together > RESERVE * (self._finish + len(running)) * whole and left.each > RESERVE * whole:
             return False
         worth = self._worth_finishing(history)
         needs = [max(whole - history[number].epochs, 0) for number in worth]
@@ -129,7 +133,7 @@ class Promotion:
             if run.number not in worth:
                 following = (rung for rung in self._ladder.rungs if rung > run.epochs)
                 needs.append(next(following, whole) - run.epochs)
-        return left.together <= sum(needs) or left.each <= max(needs, default=0)
+        return left.together <= RESERVE * sum(needs) or left.each <= RESERVE * max(needs, default=0)
 
     def _worth_finishing(self, history: History) -> list[int]:
         """The `finish` trials of which most is expected, finished ones among them, the best first."""

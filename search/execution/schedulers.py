@@ -10,7 +10,7 @@ SCHEDULERS = ("default", "asha", "hyperband", "promotion", "none")
 
 BRACKETS = 3
 """Of `hyperband`."""
-SCOUTS = 3
+SCOUTS = 2
 """Of `default`: trials that run through."""
 HALVINGS = 5
 """Of `default`: rungs, counted from the full budget down."""
@@ -36,7 +36,8 @@ def make_scheduler(
         max_epochs: Full budget of a trial (of its first fold, where it has several).
         grace: First rung, epochs.
         eta: One in `eta` goes on at each rung; 2 for ``default`` and 3 for the others if not given.
-        finish: Trials that shall reach the full budget at least; of ``default`` and ``promotion``.
+        finish: How many of the best trials shall have their full budget in the end; of ``default`` and
+            ``promotion``.
         seed: Of ``hyperband``'s choice among its brackets.
         forecast: Of ``default``.
 

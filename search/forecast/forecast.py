@@ -12,6 +12,7 @@ from search.decisions.history import History, Status
 from search.forecast.gaussian import Array, GaussianProcess
 from search.forecast.threads import one_thread
 from search.searchers.encoding import Encoding
+from spaces import Params
 
 START = 8
 """Observations before there is a model."""
@@ -21,6 +22,12 @@ FIT_ON = 150
 """Observations that a fit looks at; its time grows with their cube."""
 KEEP = 300
 """Observations that predictions rest on."""
+REMEMBERED = 150
+"""Observations that are kept of all earlier studies together."""
+RECOMMENDED = 3
+"""Recipes of earlier studies that are tried before anything is proposed."""
+APART = 0.3
+"""Distance in the unit cube from which on two recipes are not alike."""
 PARENTS = 100
 """Of so many of the highest scores the trials are looked at for the best."""
 
@@ -44,12 +51,19 @@ class Forecast:
 
     What it says follows from the history alone.
 
+    Earlier studies of the same space may be remembered. Their scores are leveled by themselves, and which study a score
+    is of is one more coordinate: how much of one study holds for another is learnt like any other lengthscale.
+
     Args:
         seed: Of the choice of observations where there are too many.
+        memory: What earlier studies saw.
+
+    Source: Arango et al., Quick-Tune, ICLR 2024 (what was learnt on other data sets comes first).
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, memory: Sequence[History] = ()) -> None:
         self._seed = seed
+        self._memory = tuple(memory)
         self._encoding: Encoding | None = None
         self._points = np.zeros((0, 0))  # a row a trial
         self._encoded = 0
@@ -67,10 +81,66 @@ class Forecast:
         if self._encoding is None:
             self._encoding = Encoding(history.space)
             self._points = np.zeros((64, self._encoding.columns))
-            self._process = GaussianProcess(self._encoding.slots)
+            self._process = GaussianProcess(self._slots())
+            self._remembered = [self._remember(index, earlier) for index, earlier in enumerate(self._memory)]
             self._epochs = history.fold_epochs or history.max_epochs
             self._grid = frozenset(checkpoints(self._epochs))
         return self._encoding
+
+    def _slots(self) -> NDArray[np.int64]:
+        """Of the process's columns: those of the recipe, and one a remembered study."""
+        assert self._encoding is not None
+        slots = self._encoding.slots
+        return np.concatenate([slots, np.full(len(self._memory), slots.max() + 1)])
+
+    def _of_study(self, points: Array, earlier: int | None = None) -> Array:
+        """Recipes as the process takes them: of this study, or of an earlier one."""
+        study = np.zeros((len(points), len(self._memory)))
+        if earlier is not None:
+            study[:, earlier] = 1.0
+        return np.hstack([points, study])
+
+    def _remember(self, index: int, earlier: History) -> tuple[Array, Array, Array]:
+        """Points, what was left to train, and leveled scores of an earlier study."""
+        assert self._encoding is not None
+        epochs = earlier.fold_epochs or earlier.max_epochs
+        grid = checkpoints(epochs)
+        seen = [
+            (run.number, epoch, run.scores[epoch])
+            for run in earlier
+            for epoch in sorted({*(e for e in grid if e <= run.epochs), min(run.epochs, epochs)} - {0})
+        ]
+        seen += [(run.number, epochs, -math.inf) for run in earlier if run.diverged]
+        if not any(math.isfinite(score) for *_, score in seen):
+            return np.zeros((0, self._encoding.columns + len(self._memory))), np.zeros(0), np.zeros(0)
+        scores = np.array([score for *_, score in seen])
+        scores = np.where(np.isfinite(scores), scores, scores[np.isfinite(scores)].min())
+        kept = self._choose(scores, REMEMBERED // len(self._memory), 1 / 2)
+        points = self._encoding.encode_all([earlier[seen[row][0]].params for row in kept])
+        left = _left(np.array([seen[row][1] for row in kept]), epochs)
+        return self._of_study(points, index), left, _level(scores)[0][kept]
+
+    def recommended(self, history: History) -> list[Params]:
+        """The best recipes of the remembered studies, by turns, none like another."""
+        encoding = self.encoding(history)
+        found: list[Params] = []
+        taken: list[Array] = []
+        ranked = [
+            sorted(
+                (run for run in earlier if run.status is Status.COMPLETE),
+                key=lambda run: -max(run.scores.values()),
+            )
+            for earlier in self._memory
+        ]
+        for place in range(max(map(len, ranked), default=0)):
+            for runs in ranked:
+                if place >= len(runs) or len(found) == RECOMMENDED:
+                    continue
+                point = encoding.encode(runs[place].params)
+                if all(np.linalg.norm(point - other) > APART for other in taken):
+                    found.append(runs[place].params)
+                    taken.append(point)
+        return found
 
     def points(self, history: History, numbers: Sequence[int]) -> Array:
         """Recipes of trials as points: shape (numbers, columns)."""
@@ -120,7 +190,7 @@ class Forecast:
             points: Recipes that have not been tried: shape (points, columns). `update` must have said true.
         """
         with one_thread():
-            return self._process.predict(points)
+            return self._process.predict(self._of_study(points))
 
     def in_scores(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
         """What `predict` says, as scores."""
@@ -145,7 +215,7 @@ class Forecast:
         self._follow(history)
         if not self._ready:
             return None
-        return [self._process.telling(left) for left in self._left(np.array(epochs))]
+        return [self._process.telling(left) for left in _left(np.array(epochs), self._epochs)]
 
     def best(self, history: History, count: int) -> tuple[int, ...]:
         """The trials of which most is expected, the best first; at most `count`."""
@@ -168,13 +238,18 @@ class Forecast:
             last = max(trial for trial, _, _ in self._observed)
             points, left, scores, _ = self._gather(history, self._observed, [n for n in lost if n < last])
             chosen = self._choose(scores, FIT_ON, 1 / 3)
-            self._process.fit(points[chosen], left[chosen], scores[chosen])
+            self._process.fit(*self._joined(points[chosen], left[chosen], scores[chosen], FIT_ON))
             self._next_fit = max(len(self._observed) + STEP, int(len(self._observed) * GROWTH))
 
-    def _left(self, epochs: NDArray[np.int64]) -> Array:
-        """What is left to train after `epochs`, from 1 (after the first) to 0 (at the full budget)."""
-        left: Array = np.zeros(len(epochs))
-        return left if self._epochs == 1 else 1.0 - np.log(epochs) / math.log(self._epochs)
+    def _joined(self, points: Array, left: Array, scores: Array, count: int) -> tuple[Array, Array, Array]:
+        """What is seen with what is remembered: so much as leaves the whole at `count`, but a third at least."""
+        parts = [(self._of_study(points), left, scores)]
+        room = max(count - len(scores), count // 3)
+        for remembered in self._remembered:
+            share = slice(None, None, max(1, math.ceil(len(remembered[2]) * len(self._memory) / room)))
+            parts.append((remembered[0][share], remembered[1][share], remembered[2][share]))
+        together = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        return together[0], together[1], together[2]
 
     def _gather(
         self, history: History, observed: Sequence[tuple[int, int, float]], lost: Sequence[int]
@@ -185,7 +260,7 @@ class Forecast:
         numbers += lost
         epochs += [self._epochs] * len(lost)
         scores += [worst] * len(lost)
-        left = self._left(np.array(epochs))
+        left = _left(np.array(epochs), self._epochs)
         leveled, self._scale = _level(np.array(scores))
         return self.points(history, numbers), left, leveled, tuple(numbers)
 
@@ -193,11 +268,12 @@ class Forecast:
         observed = [*self._observed, *self._ends.values()]
         points, left, scores, numbers = self._gather(history, observed, lost)
         chosen = self._choose(scores, KEEP, 1 / 2)
-        self._process.condition(points[chosen], left[chosen], scores[chosen])
+        self._process.condition(*self._joined(points[chosen], left[chosen], scores[chosen], KEEP))
         top = np.argsort(-scores, kind="stable")[:PARENTS]
         self._best = tuple(sorted({numbers[index] for index in top}))
         if running:
             ahead = self.points(history, running)
+            ahead = self._of_study(ahead)
             expected, _ = self._process.predict(ahead)
             self._process.extend(ahead, expected)
 
@@ -209,6 +285,12 @@ class Forecast:
         order = np.argsort(-scores, kind="stable")
         rng = np.random.default_rng([self._seed % 2**32, len(scores)])
         return np.sort(np.concatenate([order[:top], rng.choice(order[top:], count - top, replace=False)]))
+
+
+def _left(epochs: NDArray[np.int64], whole: int) -> Array:
+    """What is left to train after `epochs` of `whole`: from 1 (after the first) to 0 (at the full budget)."""
+    left: Array = np.zeros(len(epochs)) if whole == 1 else 1.0 - np.log(epochs) / math.log(whole)
+    return left
 
 
 def _level(scores: Array) -> tuple[Array, tuple[float, float]]:

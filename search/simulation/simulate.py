@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ def simulate(
     budget_seconds: float | None = None,
     trials: int | None = None,
     enough: float | None = None,
+    memory: Sequence[History] = (),
     eta: float | None = None,
     grace: int = 1,
 ) -> Simulation:
@@ -81,6 +83,7 @@ def simulate(
         budget_seconds: The search ends at this simulated time; none for no limit.
         trials: How many trials may begin; none for no limit.
         enough: The search ends by itself once no new recipe is expected to gain so much score; none for never.
+        memory: What earlier searches of the same space saw (`Simulation.runs`), for the default searcher.
         eta: One in `eta` goes on at each rung, for schedulers given by name; their own if not given.
         grace: First rung, epochs, likewise.
 
@@ -90,7 +93,7 @@ def simulate(
     if budget_epochs is None and budget_seconds is None and trials is None:
         raise InputError("one of budget_epochs, budget_seconds and trials must be given")
     history = History(space, max_epochs)
-    parts = make_parts(searcher, scheduler, max_epochs, seed=seed, grace=grace, eta=eta)
+    parts = make_parts(searcher, scheduler, max_epochs, seed=seed, grace=grace, eta=eta, memory=memory)
     policy = Policy(history, *parts, Budget(trials, budget_epochs, budget_seconds, enough, workers))
     clockwork = _Clockwork(policy, curve, max_epochs, workers)
     clockwork.run(

@@ -121,6 +121,11 @@ class Store:
         """The lock that the one driver of a study holds."""
         return self.locks / f"study-{check_study_name(study)}.lock"
 
+    @property
+    def tables(self) -> Path:
+        """The folder of learning curves that were kept for rehearsals."""
+        return self.root / "curves"
+
     def study_checkpoints(self, study: str) -> Path:
         """The folder of all of a study's checkpoints."""
         return self.root / "checkpoints" / check_study_name(study)

@@ -1,0 +1,94 @@
+"""What earlier studies of the same space saw helps a later one, and does it no harm where it misleads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search.decisions.history import Status
+from search.forecast.forecast import RECOMMENDED, Forecast
+from search.simulation import simulate
+from spaces import Float, SearchSpace, Switch
+
+EPOCHS = 27
+SPACE = SearchSpace({
+    "lr": Float(1e-5, 1e-1, log=True),
+    "decay": Float(1e-6, 1e-2, log=True),
+    "kind": Switch({"a": SearchSpace({"x": Float(0, 1)}), "b": SearchSpace({}), "c": SearchSpace({"x": Float(0, 1)})}),
+    "y": Float(0, 1),
+})  # fmt: skip
+
+
+def data(rate, decay, kind, level=0.95):
+    """A data set whose best recipe is known, and how high scores on it are."""
+
+    def curve(params):
+        away = abs(np.log10(params["lr"] / rate)) + 0.3 * abs(np.log10(params["decay"] / decay))
+        final = level * np.exp(-0.8 * away) - 0.05 * (params["kind"] != kind) - 0.1 * (params["y"] - 0.8) ** 2
+        return final * (1 - 0.85 ** np.arange(1, EPOCHS + 1)), np.ones(EPOCHS)
+
+    return curve
+
+
+NOW = data(1e-2, 1e-4, "c", level=0.8)
+TOP = NOW({"lr": 1e-2, "decay": 1e-4, "kind": "c", "y": 0.8})[0][-1]
+
+
+def regret(trainings, seed, memory=()):
+    budget = trainings * EPOCHS
+    return TOP - simulate(SPACE, NOW, EPOCHS, budget, seed=seed, memory=memory).best_at(budget)
+
+
+def seen(curve, seed=9, trainings=20):
+    return simulate(SPACE, curve, EPOCHS, trainings * EPOCHS, seed=seed).runs
+
+
+ALIKE = seen(data(7e-3, 2e-4, "c"))
+CONTRARY = seen(data(1e-5, 1e-6, "b"))
+
+
+def test_a_study_of_like_data_saves_most_of_the_way():
+    without = np.mean([regret(6, seed) for seed in range(5)])
+    with_memory = np.mean([regret(6, seed, [ALIKE]) for seed in range(5)])
+    assert with_memory < 0.5 * without
+
+
+def test_a_study_of_other_data_does_no_harm():
+    """Never worse than ten percent than without, of what there was to gain."""
+    baseline = TOP - NOW(SPACE.baseline())[0][-1]
+    for memory in ([CONTRARY], [CONTRARY, seen(data(1e-1, 1e-2, "a"), seed=4)], [ALIKE, CONTRARY]):
+        for trainings in (10, 30):
+            without = np.mean([regret(trainings, seed) for seed in range(5)])
+            assert np.mean([regret(trainings, seed, memory) for seed in range(5)]) < without + 0.1 * baseline
+
+
+def test_the_baseline_comes_first_then_the_best_of_each_earlier_study_by_turns():
+    runs = simulate(SPACE, NOW, EPOCHS, 3 * EPOCHS, memory=[ALIKE, CONTRARY]).runs
+    assert runs[0].params == SPACE.baseline()
+    best = [
+        max(
+            (run for run in earlier if run.status is Status.COMPLETE),
+            key=lambda run: max(run.scores.values()),
+        )
+        for earlier in (ALIKE, CONTRARY)
+    ]
+    assert [runs[1].params, runs[2].params] == [run.params for run in best]
+    recommended = Forecast(0, [ALIKE, CONTRARY]).recommended(runs)
+    assert len(recommended) == RECOMMENDED
+    assert len({tuple(sorted(recipe.items())) for recipe in recommended}) == RECOMMENDED
+
+
+def test_other_scales_and_lengths_are_no_hindrance():
+    """An earlier study with scores a hundred times as high, trained three times as long, says the same."""
+
+    def scaled(params):
+        scores, _ = data(7e-3, 2e-4, "c")(params)
+        return 100 * np.repeat(scores, 3) - 40, np.ones(3 * EPOCHS)
+
+    memory = [simulate(SPACE, scaled, 3 * EPOCHS, 60 * EPOCHS, seed=9).runs]
+    without = np.mean([regret(6, seed) for seed in range(5)])
+    assert np.mean([regret(6, seed, memory) for seed in range(5)]) < 0.5 * without
+
+
+def test_a_study_that_saw_nothing_is_no_memory_but_is_no_error():
+    empty = simulate(SPACE, lambda params: (np.full(EPOCHS, np.nan), np.ones(EPOCHS)), EPOCHS, 5).runs
+    assert np.isfinite(regret(3, 0, [empty]))

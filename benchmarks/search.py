@@ -8,8 +8,9 @@ the standard deviation of its mean over seeds. The reference is Ray's ASHA (η =
     python benchmarks/search.py --seeds 3 --tasks families       # a look
     python benchmarks/search.py --only reference default --rows  # every task
 
-Tasks: the LCBench tables beside the repository (`../shared/curves`, left out with a message where they are not there)
-and the made-up families of `search.simulation.families`.
+Tasks: the LCBench tables beside the repository (`../shared/curves`, left out with a message where they are not there),
+what the project's own core gave (`search/simulation/recorded`, by `benchmarks/record.py`), and the made-up families of
+`search.simulation.families`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from search.searchers.sampled import Sampled
 from search.simulation import simulate
 from search.simulation.curves import Task, task_from
 from search.simulation.families import FAMILIES, made_up
+from search.simulation.tables import built_in_tables, load_table
 from spaces import Float, Int, SearchSpace
 
 CURVES = Path(__file__).parents[2] / "shared" / "curves"
@@ -47,6 +49,7 @@ LCBENCH = SearchSpace(
         "max_dropout": Float(0, 1),
     }
 )
+GROUPS = ["lcbench", "recorded", "families"]
 SHARES = (0.25, 0.5, 1.0)
 REFERENCE = "Ray's ASHA, η = 3, random (reference)"
 
@@ -101,9 +104,12 @@ def lcbench(name: str) -> Task:
     return task_from(name, LCBENCH, recipes, scores, table["seconds_per_epoch"].to_numpy(float))
 
 
+@cache
 def task(name: str) -> Task:
     """A task by its name."""
-    return made_up(name) if name in FAMILIES else lcbench(name)
+    if name in FAMILIES:
+        return made_up(name)
+    return load_table(name).task() if name in built_in_tables() else lcbench(name)
 
 
 def task_names(groups: list[str]) -> list[str]:
@@ -114,6 +120,8 @@ def task_names(groups: list[str]) -> list[str]:
         if not found:
             print("left out: the LCBench tables, which are not here")
         names += found
+    if "recorded" in groups:
+        names += built_in_tables()
     if "families" in groups:
         names += list(FAMILIES)
     return names
@@ -136,9 +144,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=15)
     parser.add_argument("--workers", type=int, default=4, help="simulated ones")
     parser.add_argument("--trainings", type=int, default=30, help="budget, in trainings of full length")
-    parser.add_argument(
-        "--tasks", nargs="+", choices=["lcbench", "families"], default=["lcbench", "families"]
-    )
+    parser.add_argument("--tasks", nargs="+", choices=GROUPS, default=GROUPS)
     parser.add_argument("--only", nargs="+", help="methods whose name contains one of these")
     parser.add_argument("--rows", action="store_true", help="a row per task too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.simulation import simulate
-from search.simulation.tables import Table
+from search.simulation.tables import Table, completed
 from search.spec import StudySpec
 from spaces import InputError
 
@@ -144,6 +144,10 @@ def rehearse(
         raise InputError(
             f"a rehearsal needs curves and seeds, but got {len(tables)} tables and {seeds} seeds"
         )
+    for table in tables:
+        completed(
+            table.scores, table.diverged
+        )  # an error in a pool's own processes would only start new ones
     own = Setting(spec.searcher, spec.scheduler)
     with multiprocessing.get_context("spawn").Pool(
         min(jobs or os.cpu_count() or 1, len(tables) * seeds), _prepare, (list(tables),)
@@ -156,6 +160,7 @@ def rehearse(
         first = runner.own(own)
         trainings = float(np.mean([b / t.epochs for b, t in zip(runner.budgets, tables, strict=True)]))
         larger = [setting for setting in larger if setting.budget * trainings <= DEAREST]
+        runner.expect(1 + len(settings) + len(larger) + len(wider), on_progress)
         others = [runner.run(setting) for setting in settings]
         more = [runner.run(setting) for setting in (*larger, *wider)]
     others.sort(key=lambda rehearsed: float(rehearsed.means[-1]))

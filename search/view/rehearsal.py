@@ -13,7 +13,7 @@ def render_rehearsal(rehearsal: Rehearsal, console: Console) -> None:
     """Two tables, what the figures mean, and what follows from them."""
     names = ", ".join(rehearsal.tables)
     console.print(
-        f"Rehearsed on the curves of {names}: {words.count(rehearsal.seeds, 'search')} each, "
+        f"Rehearsed on the curves of {names}: {words.count(rehearsal.seeds, 'seed')} each, "
         f"{rehearsal.trainings:.1f} full trainings' worth of epochs.\n"
         "Regret after 25, 50 and 100 % of them: 1 is a recipe drawn at random (the median one), 0 the best known.",
         markup=False, soft_wrap=True,

@@ -8,38 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from optuna.trial import TrialState
 
-from search import register
 from search.ledger import records_of
-from search.spec import load_spec
-from tests.search.cli.parts import FINISHED, val_losses
-from trainables.builder import from_params
-from trainables.data import load_dataset
-from trainables.material import prepare as material_of
-from trainables.material import settle
+from tests.search.cli.parts import val_losses
 
 SMALL = [
     "--data", "tests.search.parts:quadrants", "--model", "test_resnet", "--epochs", "3",
     "--set", "pretrained=false", "--set", "repeats=2", "--set", "batch_size={low: 8, high: 24, default: 16}",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def finished(store):
-    """A study that is done: two trials, really trained, by the ledger's own means and without Ray."""
-    spec = load_spec("digits", FINISHED)
-    material = material_of(load_dataset(spec.data), spec.fixed())
-    ledger = register.open_ledger(store, spec, spec.search_space(), "small")
-    register.enter(ledger, spec)
-    fixed = settle(spec.fixed(), material)
-    register.write_settled(ledger, fixed)
-    for _ in range(spec.trials):
-        trial = ledger.ask(lambda number: 100 + number)
-        for record in from_params(trial.params, fixed, trial.seed, material).epochs():
-            ledger.record(trial.number, record)
-        ledger.finish(trial.number, TrialState.COMPLETE, "")
-    return ledger.study
 
 
 @pytest.mark.timeout(120)

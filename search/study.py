@@ -269,7 +269,13 @@ class Study:
         return Policy(self._history(space), searcher, scheduler, budget)
 
     def _history(self, space: SearchSpace) -> History:
-        return History(space, self.spec.budget, self.spec.epochs if self.spec.trainings > 1 else None)
+        spec = self.spec
+        return History(
+            space,
+            spec.budget,
+            spec.epochs if spec.trainings > 1 else None,
+            timed=spec.time is not None or spec.gpu_hours is not None,
+        )
 
     def _folder(self, phase: str, number: int) -> Path:
         if phase == CONFIRM:

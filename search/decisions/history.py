@@ -31,6 +31,7 @@ class Run:
         params: Its recipe.
         scores: Epoch, from 1 → score; epochs follow each other without a gap.
         status: Where it stands.
+        seconds: What its epochs took together, as far as that was told.
         pauses: Epochs at which it was told to pause.
         diverged: Whether its recipe, not the program, was at fault when it failed.
     """
@@ -39,6 +40,7 @@ class Run:
     params: Params
     scores: dict[int, float] = field(default_factory=dict)
     status: Status = Status.RUNNING
+    seconds: float = 0.0
     pauses: list[int] = field(default_factory=list)
     diverged: bool = False
 
@@ -63,9 +65,13 @@ class History:
         space: What recipes are drawn from.
         max_epochs: Full budget of a run, all its folds.
         fold_epochs: Epochs of a fold, where a run trains several.
+        timed: Whether time is what the search may spend, so that a dear recipe has to be worth it.
     """
 
-    def __init__(self, space: SearchSpace, max_epochs: int, fold_epochs: int | None = None) -> None:
+    def __init__(
+        self, space: SearchSpace, max_epochs: int, fold_epochs: int | None = None, *, timed: bool = False
+    ) -> None:
+        self.timed = timed
         self.space = space
         self.max_epochs = max_epochs
         self.fold_epochs = fold_epochs
@@ -95,14 +101,15 @@ class History:
         self._best[number] = []
         return self._runs[number]
 
-    def record(self, number: int, epoch: int, score: float) -> float:
-        """An epoch is over.
+    def record(self, number: int, epoch: int, score: float, seconds: float = 0.0) -> float:
+        """An epoch is over, and took so many seconds (0 where nobody knows).
 
         Returns:
             The run's score so far: its best epoch's, or the mean over its folds of each one's best.
         """
         run = self._runs[number]
         run.scores[epoch] = score
+        run.seconds += seconds
         self.events.append((number, epoch))
         if self.fold_epochs:
             best = trial_score(run.scores, self.fold_epochs)

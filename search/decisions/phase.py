@@ -120,7 +120,8 @@ class Phase:
             run.status = Status.PAUSED
 
     def _judge(self, number: int, record: EpochRecord) -> Decision:
-        return self._policy.on_record(number, record.epoch, record.score)
+        seconds = record.metrics.get("epoch_seconds", 0.0)
+        return self._policy.on_record(number, record.epoch, record.score, seconds)
 
     def _is_paused(self, number: int) -> bool:
         """Whether an earlier driver paused a trial: its last record says so, unless it ended with it."""

@@ -101,9 +101,9 @@ class Policy:
         else:
             self.history.begin(number, params)
 
-    def on_record(self, number: int, epoch: int, score: float) -> Decision:
+    def on_record(self, number: int, epoch: int, score: float, seconds: float = 0.0) -> Decision:
         """An epoch is over. A trial that pauses or stops is marked so; its end is told by `end`."""
-        best = self.history.record(number, epoch, score)
+        best = self.history.record(number, epoch, score, seconds)
         decision = self._scheduler.on_record(self.history, number, epoch, best)
         if decision is Decision.PAUSE:
             self.history[number].status = Status.PAUSED

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from search.decisions.history import History, Status
 from search.forecast.gaussian import Array, GaussianProcess
+from search.forecast.price import Price
 from search.forecast.threads import one_thread
 from search.searchers.encoding import Encoding
 from spaces import Params
@@ -74,6 +75,7 @@ class Forecast:
         self._state: tuple[object, ...] = ()
         self._ready = False
         self._scale = (0.0, 1.0)
+        self._priced: tuple[int, Price] | None = None
         self._best: tuple[int, ...] = ()
 
     def encoding(self, history: History) -> Encoding:
@@ -208,7 +210,23 @@ class Forecast:
         if not self.update(history):
             return None
         expected, deviation = self.outlook(history, numbers)
-        return [float(hope) for hope in expected + optimism * deviation]
+        hopes = expected + optimism * deviation
+        if optimism:
+            hopes = hopes - self.price(history, self.points(history, numbers))
+        return [float(hope) for hope in hopes]
+
+    def price(self, history: History, points: Array) -> Array:
+        """What recipes cost, as something to be taken from their upper bounds; 0 where time is not what is spent."""
+        if not history.timed:
+            return np.zeros(len(points))
+        if self._priced is None or self._priced[0] != len(history.events):
+            known = [run for run in history if run.epochs and run.seconds > 0]
+            if len(known) < START:
+                return np.zeros(len(points))
+            seconds = np.array([run.seconds / run.epochs for run in known])
+            price = Price(self.points(history, [run.number for run in known]), seconds)
+            self._priced = (len(history.events), price)
+        return self._priced[1].worth(points)
 
     def telling(self, history: History, epochs: Sequence[int]) -> Sequence[float] | None:
         """Correlation of scores at each of `epochs` with the end; none where too little is known."""

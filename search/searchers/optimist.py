@@ -67,7 +67,7 @@ class Optimist:
         drawn = _drawn(encoding, rng, CANDIDATES, trust)
         candidates = np.vstack([drawn, self._variations(history, encoding, rng)])
         mean, deviation = self._forecast.predict(candidates)
-        bound = mean + self._optimism * deviation
+        bound = mean + self._optimism * deviation - self._forecast.price(history, candidates)
         if trust:
             bound += trust * PULL / len(history) * encoding.belief(candidates)
         return encoding.decode(candidates[np.argmax(bound)])

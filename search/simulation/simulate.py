@@ -92,7 +92,7 @@ def simulate(
     """
     if budget_epochs is None and budget_seconds is None and trials is None:
         raise InputError("one of budget_epochs, budget_seconds and trials must be given")
-    history = History(space, max_epochs)
+    history = History(space, max_epochs, timed=budget_seconds is not None)
     parts = make_parts(searcher, scheduler, max_epochs, seed=seed, grace=grace, eta=eta, memory=memory)
     policy = Policy(history, *parts, Budget(trials, budget_epochs, budget_seconds, enough, workers))
     clockwork = _Clockwork(policy, curve, max_epochs, workers)
@@ -158,7 +158,7 @@ class _Clockwork:
         heapq.heappush(self._due, (clock + float(seconds), next(self._order), number))
 
     def _finish_epoch(self, number: int, clock: float) -> None:
-        scores, _ = self._curves[number]
+        scores, seconds = self._curves[number]
         epoch = self._policy.history[number].epochs + 1
         score = float(scores[epoch - 1])
         self._spent += 1
@@ -167,7 +167,7 @@ class _Clockwork:
             self._policy.end(number, Status.FAILED, diverged=True)
             return
         self._rows.append((number, epoch, score, clock, self._spent))
-        decision = self._policy.on_record(number, epoch, score)
+        decision = self._policy.on_record(number, epoch, score, float(seconds[epoch - 1]))
         if epoch < self._max_epochs and decision is Decision.CONTINUE:
             self._train(number, clock)
             return

@@ -50,6 +50,9 @@ class ForecastSampler(BaseSampler):
         space: What recipes are drawn from.
         max_epochs: Full budget of a trial.
         seed: Of the proposals.
+
+    Raises:
+        InputError: `max_epochs` is below 1; later, the study has several objectives, or is another than before.
     """
 
     def __init__(self, space: SearchSpace, max_epochs: int, seed: int = 0) -> None:

@@ -17,6 +17,8 @@ EXPLORE = 0.2
 """Share of proposals that are drawn at random whatever the forecast says."""
 CANDIDATES = 250
 """Drawn from the whole space; as many are variations of the best so far."""
+TRUSTED = 0.8
+"""Of what is drawn at most so much is drawn from priors, however much they are trusted."""
 PULL = 10.0
 """Of a prior whose center is e times likelier than the average: deviations of the scores, divided by the trials."""
 DOUBT = 2.0
@@ -134,6 +136,6 @@ def _drawn(encoding: Encoding, rng: np.random.Generator, count: int, trust: floa
     """Points drawn uniformly, or from the space's priors by as much as these are trusted."""
     points = encoding.draw(rng, count)
     if trust:
-        believed = rng.random(count) < trust
+        believed = rng.random(count) < min(trust, TRUSTED)
         points[believed] = encoding.draw_believed(rng, count)[believed]
     return points

@@ -39,7 +39,7 @@ class Listener(Protocol):
         """A trial has its final state."""
 
     def on_closing(self, phase: str, reason: str) -> None:
-        """No new trial begins from now on, unless trials fail, and why."""
+        """No new trial begins from now on, or hardly any, and why. Told once, by the driver that sees it so."""
 
 
 class Phase:
@@ -74,7 +74,7 @@ class Phase:
         self._seed_of = seed_of
         self._listener = listener
         self._clock = clock
-        self._open = False
+        self._open = self._told = False
         self._live: set[int] = set()
         self._verdicts: dict[int, Decision] = {}
         self._ended: dict[int, EpochRecord] = {}
@@ -150,9 +150,11 @@ class Phase:
     def _stage(self) -> Stage:
         seconds = self._clock()
         stage = self._policy.stage(seconds)
-        if stage is not Stage.OPEN and self._open:
+        if stage is Stage.OPEN:
+            self._open = True
+        elif self._open and not self._told:
+            self._told = True  # once: an estimate of the time left may open the search again for a moment
             self._listener.on_closing(self.name, self._policy.reason(seconds))
-        self._open = stage is Stage.OPEN
         return stage
 
     def next(self) -> Assignment | None:

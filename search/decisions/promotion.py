@@ -104,18 +104,18 @@ class Promotion:
         if closing:
             worth = self._worth_finishing(history)
             return next((number for number in worth if history[number].status is Status.PAUSED), None)
-        rungs, eta = self._ladder.rungs, self._ladder.eta
-        paused: dict[int, list[int]] = {rung: [] for rung in rungs}
-        reached = dict.fromkeys(rungs, 0)
+        # Rungs are where trials have paused, which an earlier driver may have placed otherwise.
+        paused: dict[int, list[int]] = {}
+        reached: dict[int, int] = {}
         for run in history:  # one pass: histories are long, and this is asked at every turn
             for rung in run.pauses:
-                reached[rung] += 1
+                reached[rung] = reached.get(rung, 0) + 1
             if run.status is Status.PAUSED:
-                paused[run.epochs].append(run.number)
-        for rung in reversed(rungs):
+                paused.setdefault(run.epochs, []).append(run.number)
+        for rung in sorted(paused, reverse=True):
             gone = reached[rung] - len(paused[rung])
-            owed = math.floor(reached[rung] / eta)
-            if paused[rung] and gone < owed:
+            owed = math.floor(reached[rung] / self._ladder.eta)
+            if gone < owed:
                 best = self._best(history, paused[rung], rung, owed)
                 if best is not None:
                     return best

@@ -369,6 +369,8 @@ def test_a_pause_is_a_fact_that_a_later_driver_finds_whatever_it_would_decide_it
     later = phase_on(store, target=2, scheduler=Promotion(Ladder((2,), 3, EPOCHS)), listener=told)
     assert [(later.next().number, *told.told[-1][3:]) for _ in range(2)] == [(1, 3), (0, 1)]
     assert [trial.user_attrs[PAUSES] for trial in later.ledger.trials()] == [[1], [1, 3]]
+    longer = phase_on(store, target=9, scheduler=Promotion(Ladder((2,), 2, EPOCHS)))
+    assert longer.next().number == 2  # one of the two that paused at 1 has gone on, so none is owed there
 
 
 def test_a_budget_of_epochs_ends_with_the_best_finished_and_nothing_running():

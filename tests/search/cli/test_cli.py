@@ -89,7 +89,10 @@ def test_a_name_that_is_another_studys(command, finished, words, said):
 
 def test_what_typer_itself_refuses(refused, command):
     assert refused("lst") == "No such command 'lst'; did you mean 'list'?"
-    assert refused("frob") == "No such command 'frob'; there are: run, check, list, show, best, train, rehearse, record, ui"
+    assert (
+        refused("frob")
+        == "No such command 'frob'; there are: run, check, list, show, best, train, rehearse, record, ui"
+    )
     assert refused("run", "--trails", "3").startswith("No such option: --trails")
     assert refused("show") == "Missing argument 'NAME'; see finetune-search show --help"
     assert refused("run", "a", "b").startswith("Got unexpected extra argument")

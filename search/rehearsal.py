@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.execution.cluster import available_cores
 from search.simulation import simulate
 from search.simulation.tables import Table, completed
 from search.spec import StudySpec
@@ -144,13 +144,11 @@ def rehearse(
         raise InputError(
             f"a rehearsal needs curves and seeds, but got {len(tables)} tables and {seeds} seeds"
         )
-    for table in tables:
-        completed(
-            table.scores, table.diverged
-        )  # an error in a pool's own processes would only start new ones
+    for table in tables:  # found out here: an error where a pool's processes begin would only start new ones
+        completed(table.scores, table.diverged)
     own = Setting(spec.searcher, spec.scheduler)
     with multiprocessing.get_context("spawn").Pool(
-        min(jobs or os.cpu_count() or 1, len(tables) * seeds), _prepare, (list(tables),)
+        min(jobs or available_cores(), len(tables) * seeds), _prepare, (list(tables),)
     ) as pool:
         runner = _Runner(pool, spec, [table.epochs for table in tables], workers, seeds)
         settings = [Setting(*pair) for pair in PAIRS if pair != (own.searcher, own.scheduler)]

@@ -68,17 +68,20 @@ class Policy:
 
     def stage(self, seconds: float) -> Stage:
         """Where the search stands after `seconds`."""
-        if self.settled():
-            return Stage.CLOSING
+        stage = self._spent(seconds)
+        return Stage.CLOSING if stage is Stage.OPEN and self._settled() else stage
+
+    def _spent(self, seconds: float) -> Stage:
+        """Where the search stands by what it has spent alone."""
         return self.budget.stage(self.history, seconds, self._scheduler.closes)
 
     def reason(self, seconds: float) -> str:
         """Why no new trial begins, once none does."""
-        if self.settled():
+        if self._spent(seconds) is Stage.OPEN:
             return f"no new recipe is expected to gain {self.budget.enough:g} more"
         return self.budget.reason(self.history, seconds)
 
-    def settled(self) -> bool:
+    def _settled(self) -> bool:
         """Whether nothing is to be expected any more that is worth the search."""
         if self.budget.enough is None or not isinstance(self._searcher, Foreseeing):
             return False

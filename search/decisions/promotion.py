@@ -14,7 +14,6 @@ from search.decisions.scheduler import Decision
 NEVER = {Status.STOPPED, Status.FAILED}
 """Of trials that will not train again and have no answer."""
 
-
 RESERVE = 1.1
 """Of what finishing the best needs: what is left is an estimate, and the best may yet be others."""
 

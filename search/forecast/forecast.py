@@ -290,8 +290,7 @@ class Forecast:
         top = np.argsort(-scores, kind="stable")[:PARENTS]
         self._best = tuple(sorted({numbers[index] for index in top}))
         if running:
-            ahead = self.points(history, running)
-            ahead = self._of_study(ahead)
+            ahead = self._of_study(self.points(history, running))
             expected, _ = self._process.predict(ahead)
             self._process.extend(ahead, expected)
 

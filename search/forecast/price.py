@@ -7,7 +7,7 @@ import numpy as np
 from search.forecast.gaussian import Array
 
 RIDGE = 1.0
-"""Penalty of a coefficient, in squares of its standard error's unit: one observation against none."""
+"""What is believed before, that a parameter makes no difference, counts as much as so many observations."""
 FACTOR = 1 / 3
 """Of a draw's worth; see `Price.worth`."""
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from search.decisions.history import History, Status
-from search.forecast.forecast import Forecast
+from search.forecast.forecast import RECOMMENDED, Forecast
 from search.forecast.gaussian import Array
 from search.searchers.encoding import Encoding
 from spaces import Params
@@ -19,6 +19,8 @@ CANDIDATES = 250
 """Drawn from the whole space; as many are variations of the best so far."""
 TRUSTED = 0.8
 """Of what is drawn at most so much is drawn from priors, however much they are trusted."""
+JUDGES = 4
+"""Trials before priors are judged: two better ones and two others."""
 PULL = 10.0
 """Of a prior whose center is e times likelier than the average: deviations of the scores, divided by the trials."""
 DOUBT = 2.0
@@ -56,9 +58,10 @@ class Optimist:
         """A recipe; the first is the space's baseline, then come those that earlier studies recommend."""
         if number == 0:
             return dict(history.space.baseline())
-        recommended = self._forecast.recommended(history)
-        if number <= len(recommended):
-            return recommended[number - 1]
+        if number <= RECOMMENDED:
+            recommended = self._forecast.recommended(history)
+            if number <= len(recommended):
+                return recommended[number - 1]
         rng = np.random.default_rng([derive_seed(self._seed, "optimist") % 2**32, number])
         encoding = self._forecast.encoding(history)
         explores = rng.random() < EXPLORE
@@ -85,7 +88,7 @@ class Optimist:
             return 0.0
         numbers = [run.number for run in history if run.epochs]
         hopes = self._forecast.promise(history, numbers)
-        if hopes is None:
+        if hopes is None or len(numbers) < JUDGES:
             return 0.5
         from scipy.special import ndtr
 

@@ -7,6 +7,8 @@ import pytest
 
 from search.decisions.budget import Budget, Stage
 from search.decisions.history import History, Status
+from search.decisions.policy import Policy
+from search.policies import make_parts
 from search.simulation import simulate
 from search.simulation.families import made_up
 from spaces import Float, InputError, SearchSpace
@@ -100,3 +102,15 @@ def test_a_hard_search_does_not_end_by_itself_early():
 def test_only_a_searcher_that_foresees_can_end_a_search():
     with pytest.raises(InputError, match="needs a searcher that foresees"):
         simulate(SPACE, curve, EPOCHS, trials=4, enough=0.1, searcher="random")
+
+
+def test_a_search_that_has_ended_by_itself_still_keeps_to_its_budget():
+    """What is enough is found early here; finishing the best must not go beyond the epochs there are."""
+    seen = history(27, 3, 3, complete=(0,))
+    searcher, scheduler = make_parts("default", "default", EPOCHS, seed=0)
+    searcher.gain = lambda _: 0.0
+    policy = Policy(seen, searcher, scheduler, Budget(epochs=33, enough=0.5))
+    assert policy.stage(0.0) is Stage.OVER
+    policy = Policy(seen, searcher, scheduler, Budget(epochs=500, enough=0.5))
+    assert policy.stage(0.0) is Stage.CLOSING
+    assert policy.reason(0.0) == "no new recipe is expected to gain 0.5 more"

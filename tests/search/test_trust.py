@@ -110,3 +110,13 @@ def test_a_share_is_drawn_elsewhere_however_much_a_prior_is_trusted():
     runs = simulate(HELPFUL, curve, EPOCHS, 20 * EPOCHS, seed=0).runs
     assert any(run.params["kind"] == "c" for run in runs)
     assert any(run.params["lr"] < 1e-4 for run in runs if run.status is not Status.RUNNING)
+
+
+def test_two_trials_are_too_few_to_judge_a_prior_by():
+    """Many epochs of few trials make a model, but the better third of two trials is no sample."""
+    for trials in (1, 2, 3, 4, 5):
+        runs = simulate(HELPFUL, curve, EPOCHS, trials=trials, workers=1, scheduler="none").runs
+        trust = make_parts("default", "none", EPOCHS, seed=0)[0].trust(runs)
+        assert 0 <= trust <= 1
+        if trials < 4:
+            assert trust == 0.5

@@ -14,7 +14,7 @@ from search.recipe import recipe_of
 from search.register import uid_of
 from search.result import StudyResult
 from search.score import trial_score
-from search.spec import StudySpec
+from search.spec import LIMITS, StudySpec
 from search.store.layout import Store
 from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
@@ -126,8 +126,9 @@ class Recording:
         self._view.on_end(phase, trial)
 
     def on_closing(self, phase: str, reason: str) -> None:
-        """To the screen, where it is not simply that the last trial of a search has begun."""
-        if phase == PHASES[0] and self._spec.most_trials is None:
+        """To the screen, where a search could have ended for more reasons than its number of trials."""
+        others = (*LIMITS[1:], "enough")
+        if phase == PHASES[0] and any(getattr(self._spec, name) for name in others):
             self._view.on_note(f"no new trials: {reason}")
 
     def on_finalists(self, trainings: int) -> None:

@@ -22,14 +22,15 @@ from search.decisions.scheduler import Decision
 from search.execution.schedulers import HALVINGS, SCOUTS
 from search.forecast.forecast import Forecast
 from search.searchers.keep_away import DIVERGED
-from search.searchers.registry import make_searcher
+from search.searchers.optimist import Optimist
 from spaces import Choice, Float, InputError, Leaf, SearchSpace
 from trainables.seeds import derive_seed
 
-ETA = 2.0
-"""One in so many goes on at each rung, as in the project's own scheduler."""
-
-
+ETA = 3.0
+"""One in so many goes on at each rung. The stopping type lets through more than that once proposals are good."""
+OPTIMISM = 3.0
+"""Standard deviations above what is expected, where a recipe is proposed. The project's own search takes more: there a
+bad proposal costs little, for it pauses early and is looked at again."""
 HOPE = 1.0
 """Standard deviations above what is expected, where a trial is judged. More would favour those not yet seen for long
 over those that were: with pauses they are looked at again, without them nothing would reach its end."""
@@ -50,17 +51,20 @@ class ForecastSampler(BaseSampler):
         space: What recipes are drawn from.
         max_epochs: Full budget of a trial.
         seed: Of the proposals.
+        optimism: Standard deviations above what is expected of a recipe; more tries more of what is unknown.
 
     Raises:
         InputError: `max_epochs` is below 1; later, the study has several objectives, or is another than before.
     """
 
-    def __init__(self, space: SearchSpace, max_epochs: int, seed: int = 0) -> None:
+    def __init__(
+        self, space: SearchSpace, max_epochs: int, seed: int = 0, optimism: float = OPTIMISM
+    ) -> None:
         if max_epochs < 1:
             raise InputError(f"`max_epochs` must be at least 1, but got {max_epochs}")
         self._space, self._max_epochs, self._seed = space, max_epochs, seed
         self._forecast = Forecast(derive_seed(seed, "forecast"))
-        self._searcher = make_searcher("default", derive_seed(seed, "searcher"), self._forecast)
+        self._searcher = Optimist(self._forecast, derive_seed(seed, "searcher") % 2**32, optimism)
         self._distributions = {name: _distribution(leaf) for name, leaf in space.leaves().items()}
         self._independent = RandomSampler(seed % 2**32)
         self._mirror = _Mirror(space, max_epochs)

@@ -87,6 +87,19 @@ class Budget:
             return Stage.CLOSING
         return Stage.OPEN
 
+    def spent(self, history: History, seconds: float) -> float | None:
+        """The share of the budget that is spent, from 0 to 1, by the limit that is nearest; none without a limit."""
+        shares = [
+            used / limit if limit > 0 else 1.0
+            for used, limit in (
+                (len(history), self.trials),
+                (len(history.events), self.epochs),
+                (seconds, self.seconds),
+            )
+            if limit is not None
+        ]
+        return min(1.0, max(shares)) if shares else None
+
     def reason(self, history: History, seconds: float) -> str:
         """Which limit it is that closes the search."""
         if self._is_full(history):

@@ -35,7 +35,7 @@ class Halving(Stopping):
         if number < self._scouts or epoch not in self._ladder.rungs:
             return Decision.CONTINUE
         telling = self._forecast.telling(history, self._ladder.rungs)
-        if telling is None or epoch < self._ladder.first(telling):
+        if telling is None or epoch < self._ladder.first(telling, history.spent):
             return Decision.CONTINUE
         peers = [run.number for run in history if run.epochs >= epoch and not run.diverged]
         hopes = self._forecast.promise(history, peers, optimism=self._optimism)

@@ -59,7 +59,8 @@ class History:
     """Every run of a search, in the order in which they began.
 
     `events` lists the trial and epoch of each record in the order of their coming, so that what is learnt from the
-    first n of them can be learnt again after a restart.
+    first n of them can be learnt again after a restart. `spent` says how far the search is: the share of what it may
+    spend, from 0 to 1; none where nothing limits it.
 
     Args:
         space: What recipes are drawn from.
@@ -78,6 +79,7 @@ class History:
         self._runs: dict[int, Run] = {}
         self._best: dict[int, list[float]] = {}
         self.events: list[tuple[int, int]] = []
+        self.spent: float | None = None
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self._runs.values())

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-TELLING = 0.8
-"""Correlation with final scores from which on early ones are worth looking at."""
+LENIENT, STRICT = 0.3, 0.9
+"""Correlation with final scores from which on early ones are worth looking at: when a search begins, and later."""
+SETTLED = 0.5
+"""Share of the search from which on it is strict."""
+UNLIMITED = 0.4
+"""Share of a search that has no end in sight."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,20 @@ class Ladder:
     eta: float
     max_epochs: int
 
-    def first(self, telling: Sequence[float]) -> int:
-        """The rung where trials pause first: the lowest whose scores tell the end, else the highest.
+    def first(self, telling: Sequence[float], spent: float | None) -> int:
+        """The rung where trials pause first: the lowest whose scores tell enough of the end, else the highest.
 
-        Low rungs let many recipes be tried, high ones tell the good from the bad.
+        Low rungs let many recipes be tried, high ones tell the good from the bad. At first recipes differ much, and
+        what early scores hint at suffices; later all that are proposed are good, and only late scores tell them
+        apart. So the correlation that is asked for rises from `LENIENT` to `STRICT`.
 
         Args:
-            telling: Of each rung, the correlation of its scores with the final ones; it tells from `TELLING` on.
+            telling: Of each rung, the correlation of its scores with the final ones.
+            spent: Share of the search that is over, from 0 to 1; none where nothing limits it.
         """
-        enough = (
-            rung for rung, correlation in zip(self.rungs, telling, strict=True) if correlation >= TELLING
-        )
+        over = min(1.0, (UNLIMITED if spent is None else spent) / SETTLED)
+        asked = LENIENT + (STRICT - LENIENT) * over
+        enough = (rung for rung, correlation in zip(self.rungs, telling, strict=True) if correlation >= asked)
         return next(enough, self.rungs[-1])
 
 

@@ -59,6 +59,7 @@ class Policy:
         self._searcher = searcher
         self._scheduler = scheduler
         self._gain = (0, math.inf)
+        self._seconds = 0.0
         if self.budget.enough is not None and not isinstance(searcher, Foreseeing):
             raise InputError("`enough` needs a searcher that foresees, as `default` does")
 
@@ -68,16 +69,21 @@ class Policy:
 
     def stage(self, seconds: float) -> Stage:
         """Where the search stands after `seconds`."""
-        stage = self._spent(seconds)
+        self._seconds = seconds
+        self._tell_spent()
+        stage = self._by_budget(seconds)
         return Stage.CLOSING if stage is Stage.OPEN and self._settled() else stage
 
-    def _spent(self, seconds: float) -> Stage:
+    def _tell_spent(self) -> None:
+        self.history.spent = self.budget.spent(self.history, self._seconds)
+
+    def _by_budget(self, seconds: float) -> Stage:
         """Where the search stands by what it has spent alone."""
         return self.budget.stage(self.history, seconds, self._scheduler.closes)
 
     def reason(self, seconds: float) -> str:
         """Why no new trial begins, once none does."""
-        if self._spent(seconds) is Stage.OPEN:
+        if self._by_budget(seconds) is Stage.OPEN:
             return f"no new recipe is expected to gain {self.budget.enough:g} more"
         return self.budget.reason(self.history, seconds)
 
@@ -107,6 +113,7 @@ class Policy:
     def on_record(self, number: int, epoch: int, score: float, seconds: float = 0.0) -> Decision:
         """An epoch is over. A trial that pauses or stops is marked so; its end is told by `end`."""
         best = self.history.record(number, epoch, score, seconds)
+        self._tell_spent()
         decision = self._scheduler.on_record(self.history, number, epoch, best)
         if decision is Decision.PAUSE:
             self.history[number].status = Status.PAUSED

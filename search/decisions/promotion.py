@@ -96,7 +96,11 @@ class Promotion:
         if self._forecast is None:
             return rungs[0]
         telling = self._forecast.telling(history, rungs)
-        return rungs[-min(self._start, len(rungs))] if telling is None else self._ladder.first(telling)
+        return (
+            rungs[-min(self._start, len(rungs))]
+            if telling is None
+            else self._ladder.first(telling, history.spent)
+        )
 
     def resume(self, history: History, *, closing: bool) -> int | None:
         """From the highest rung that owes a promotion the best paused trial; when closing, the best of all."""

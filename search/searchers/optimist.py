@@ -17,6 +17,8 @@ EXPLORE = 0.2
 """Share of proposals that are drawn at random whatever the forecast says."""
 CANDIDATES = 250
 """Drawn from the whole space; as many are variations of the best so far."""
+CLIMBS = 2
+"""Times that the candidates of the highest bounds are varied in their turn, `CANDIDATES` variations each."""
 TRUSTED = 0.8
 """Of what is drawn at most so much is drawn from priors, however much they are trusted."""
 JUDGES = 4
@@ -28,7 +30,7 @@ DOUBT = 2.0
 SETTLED = 20
 """Trials before it may."""
 BEST = 10
-"""Trials that are varied."""
+"""Trials, or candidates, that are varied."""
 
 
 class Optimist:
@@ -69,13 +71,24 @@ class Optimist:
         trust = self.trust(history)
         if explores or not known:
             return encoding.decode(_drawn(encoding, rng, 1, trust)[0])
-        drawn = _drawn(encoding, rng, CANDIDATES, trust)
-        candidates = np.vstack([drawn, self._variations(history, encoding, rng)])
-        mean, deviation = self._forecast.predict(candidates)
-        bound = mean + self._optimism * deviation - self._forecast.price(history, candidates)
+        candidates = np.vstack(
+            [_drawn(encoding, rng, CANDIDATES, trust), self._near_the_best(history, encoding, rng)]
+        )
+        bounds = self._bounds(history, encoding, candidates, trust)
+        for _ in range(CLIMBS):
+            top = np.argsort(-bounds, kind="stable")[:BEST]
+            varied = _varied(encoding, rng, candidates[top])
+            candidates = np.vstack([candidates[top], varied])
+            bounds = np.concatenate([bounds[top], self._bounds(history, encoding, varied, trust)])
+        return encoding.decode(candidates[np.argmax(bounds)])
+
+    def _bounds(self, history: History, encoding: Encoding, points: Array, trust: float) -> Array:
+        """How good recipes may be: what is expected and what is unknown, what they cost, what is believed."""
+        mean, deviation = self._forecast.predict(points)
+        bounds: Array = mean + self._optimism * deviation - self._forecast.price(history, points)
         if trust:
-            bound += trust * PULL / len(history) * encoding.belief(candidates)
-        return encoding.decode(candidates[np.argmax(bound)])
+            bounds = bounds + trust * PULL / len(history) * encoding.belief(points)
+        return bounds
 
     def trust(self, history: History) -> float:
         """How far the space's priors can be trusted, from 0 to 1; 0 where it has none.
@@ -112,27 +125,32 @@ class Optimist:
 
         rng = np.random.default_rng([derive_seed(self._seed, "gain") % 2**32, len(history)])
         encoding = self._forecast.encoding(history)
-        candidates = np.vstack([encoding.draw(rng, CANDIDATES), self._variations(history, encoding, rng)])
+        candidates = np.vstack([encoding.draw(rng, CANDIDATES), self._near_the_best(history, encoding, rng)])
         mean, deviation = self._forecast.in_scores(*self._forecast.predict(candidates))
         deviation = DOUBT * deviation
         above = (mean - max(complete)) / deviation
         density = np.exp(-(above**2) / 2) / math.sqrt(2 * math.pi)
         return float(np.max(deviation * (above * ndtr(above) + density)))
 
-    def _variations(self, history: History, encoding: Encoding, rng: np.random.Generator) -> Array:
-        """Recipes near those of which most is expected: some parameters moved, from hardly to far."""
-        parents = self._forecast.points(history, self._forecast.best(history, BEST))
-        points = parents[rng.integers(len(parents), size=CANDIDATES)]
-        slots = len(encoding.widths)
-        share = np.maximum(1.5 / slots, rng.random((CANDIDATES, 1)) ** 2)
-        moved = rng.random((CANDIDATES, slots)) < share
-        scale = 10 ** rng.uniform(-2, -0.3, (CANDIDATES, 1))
-        stepped = points + scale * rng.standard_normal(points.shape)
-        stepped = np.abs(stepped)
-        stepped = np.where(stepped > 1, 2 - stepped, stepped)  # reflected at the ends
-        drawn = rng.random(points.shape)  # a choice is made anew
-        varied = np.where(encoding.is_choice, drawn, stepped)
-        return encoding.tidy(np.where(moved[:, encoding.slots], varied, points))
+    def _near_the_best(self, history: History, encoding: Encoding, rng: np.random.Generator) -> Array:
+        """Variations of the trials of which most is expected."""
+        best = self._forecast.points(history, self._forecast.best(history, BEST))
+        return _varied(encoding, rng, best)
+
+
+def _varied(encoding: Encoding, rng: np.random.Generator, parents: Array) -> Array:
+    """`CANDIDATES` recipes near these: some parameters moved, from hardly to far."""
+    points = parents[rng.integers(len(parents), size=CANDIDATES)]
+    slots = len(encoding.widths)
+    share = np.maximum(1.5 / slots, rng.random((CANDIDATES, 1)) ** 2)
+    moved = rng.random((CANDIDATES, slots)) < share
+    scale = 10 ** rng.uniform(-2, -0.3, (CANDIDATES, 1))
+    stepped = points + scale * rng.standard_normal(points.shape)
+    stepped = np.abs(stepped)
+    stepped = np.where(stepped > 1, 2 - stepped, stepped)  # reflected at the ends
+    drawn = rng.random(points.shape)  # a choice is made anew
+    varied = np.where(encoding.is_choice, drawn, stepped)
+    return encoding.tidy(np.where(moved[:, encoding.slots], varied, points))
 
 
 def _drawn(encoding: Encoding, rng: np.random.Generator, count: int, trust: float) -> Array:

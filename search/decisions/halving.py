@@ -9,6 +9,9 @@ from search.decisions.ladder import Ladder
 from search.decisions.promotion import Forecast
 from search.decisions.scheduler import Decision, Stopping
 
+AS_IF_OVER = 1.0
+"""What is stopped on a hint is gone, so its scores must tell as much from the first on as they must in the end."""
+
 
 class Halving(Stopping):
     """Asynchronous successive halving, stopping type, by what may become of a trial and not by its score.
@@ -35,7 +38,7 @@ class Halving(Stopping):
         if number < self._scouts or epoch not in self._ladder.rungs:
             return Decision.CONTINUE
         telling = self._forecast.telling(history, self._ladder.rungs)
-        if telling is None or epoch < self._ladder.first(telling, history.spent):
+        if telling is None or epoch < self._ladder.first(telling, AS_IF_OVER):
             return Decision.CONTINUE
         peers = [run.number for run in history if run.epochs >= epoch and not run.diverged]
         hopes = self._forecast.promise(history, peers, optimism=self._optimism)

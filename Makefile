@@ -31,10 +31,10 @@ lint: $(STAMP) ## ruff: style, imports, docstrings
 type: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
-# Studies of the tests take all cores by themselves; what trains alone runs a file a process.
-test: $(STAMP) ## the tests that are quick (about twenty minutes on two cores)
-	$(BIN)/python -m pytest tests/test_house.py tests/search
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/spaces tests/trainables
+# Studies of the tests take all cores by themselves; what trains or decides alone runs a file a process.
+test: $(STAMP) ## the tests that are quick (about fifteen minutes on two cores)
+	$(BIN)/python -m pytest tests/test_house.py tests/search --ignore tests/search/decisions
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/spaces tests/trainables tests/search/decisions
 
 slow: $(STAMP) ## the tests that are not
 	$(BIN)/python -m pytest -m slow

@@ -21,7 +21,7 @@ GROWTH, STEP = 1.3, 5
 """The hyperparameters are fitted anew when the observations have grown by this factor, and by so many."""
 FIT_ON = 150
 """Observations that a fit looks at; its time grows with their cube."""
-KEEP = 300
+KEEP = 250
 """Observations that predictions rest on."""
 REMEMBERED = 150
 """Observations that are kept of all earlier studies together."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from search.decisions.history import History, Status
+from search.decisions.history import Status
 from search.forecast.forecast import RECOMMENDED, Forecast
-from search.ledger import Ledger
-from search.memory import WARM_START, remember
-from search.register import find_study
 from search.simulation import simulate
-from spaces import Float, InputError, SearchSpace, Switch
+from spaces import Float, SearchSpace, Switch
 
 EPOCHS = 27
 SPACE = SearchSpace({
@@ -96,30 +92,3 @@ def test_other_scales_and_lengths_are_no_hindrance():
 def test_a_study_that_saw_nothing_is_no_memory_but_is_no_error():
     empty = simulate(SPACE, lambda params: (np.full(EPOCHS, np.nan), np.ones(EPOCHS)), EPOCHS, 5).runs
     assert np.isfinite(regret(3, 0, [empty]))
-
-
-QUICK = {"trainable": "tests.search.parts:Faulty", "finalists": 0, "workers": 2, "seed": 5}
-
-
-def test_a_study_starts_from_an_earlier_one_of_the_store(small_study):
-    first = small_study("first", trials=4, **QUICK).run()
-    second = small_study("second", trials=3, warm_start="all", **QUICK)
-    result = second.run()
-    best = max((trial for trial in first.trials if trial.state == "COMPLETE"), key=lambda trial: trial.score)
-    assert result.trials[0].params == second.spec.search_space().baseline()
-    ledger = Ledger(find_study(second.store, "second"), second.spec.search_space())
-    assert ledger.study.user_attrs[WARM_START] == ["first"]  # "all" is settled when the study begins
-    recommended = Forecast(0, remember(ledger, second.spec, second.store)).recommended(
-        History(ledger.space, 9)
-    )
-    assert recommended[0] == best.params
-    assert [trial.params for trial in result.trials[1 : 1 + len(recommended)]] == recommended[:2]
-
-
-def test_what_a_study_cannot_start_from_is_said_before_anything_begins(small_study):
-    with pytest.raises(InputError, match="there is no study 'nowhere'"):
-        small_study("a", warm_start="nowhere", **QUICK).run()
-    with pytest.raises(InputError, match="names itself"):
-        small_study("a", warm_start="a", **QUICK).run()
-    with pytest.raises(InputError, match="`warm_start` needs `searcher: default`, but got searcher='tpe'"):
-        small_study("a", warm_start="b", searcher="tpe")

@@ -65,6 +65,6 @@ def test_the_default_beats_plain_asha_on_made_up_curves():
         return task.regret(found.best_at(budget))
 
     tasks = [made_up(name) for name in ("smooth", "crossing", "late")]
-    ours = [regret(task, seed) for task in tasks for seed in range(2)]
-    plain = [regret(task, seed, searcher="random", scheduler="asha") for task in tasks for seed in range(2)]
+    ours = [regret(task, seed) for task in tasks for seed in range(6)]
+    plain = [regret(task, seed, searcher="random", scheduler="asha") for task in tasks for seed in range(6)]
     assert np.mean(ours) < 0.6 * np.mean(plain)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 LENIENT, STRICT = 0.3, 0.9
 """Correlation with final scores from which on early ones are worth looking at: when a search begins, and later."""
-SETTLED = 0.5
-"""Share of the search from which on it is strict."""
+STRICT_FROM = 0.5
+"""Share of a search that is over when it has become strict."""
 UNLIMITED = 0.4
-"""Share of a search that has no end in sight."""
+"""What counts as that share where a search has no end in sight: the correlation asked for is then 0.78 throughout."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Ladder:
             telling: Of each rung, the correlation of its scores with the final ones.
             spent: Share of the search that is over, from 0 to 1; none where nothing limits it.
         """
-        over = min(1.0, (UNLIMITED if spent is None else spent) / SETTLED)
+        over = min(1.0, (UNLIMITED if spent is None else spent) / STRICT_FROM)
         asked = LENIENT + (STRICT - LENIENT) * over
         enough = (rung for rung, correlation in zip(self.rungs, telling, strict=True) if correlation >= asked)
         return next(enough, self.rungs[-1])

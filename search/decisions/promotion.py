@@ -96,11 +96,9 @@ class Promotion:
         if self._forecast is None:
             return rungs[0]
         telling = self._forecast.telling(history, rungs)
-        return (
-            rungs[-min(self._start, len(rungs))]
-            if telling is None
-            else self._ladder.first(telling, history.spent)
-        )
+        if telling is None:
+            return rungs[-min(self._start, len(rungs))]
+        return self._ladder.first(telling, history.spent)
 
     def resume(self, history: History, *, closing: bool) -> int | None:
         """From the highest rung that owes a promotion the best paused trial; when closing, the best of all."""
@@ -125,12 +123,17 @@ class Promotion:
         return None
 
     def closes(self, history: History, left: Left) -> bool:
-        """Whether the best trials, and those that run until they pause, need all that is left."""
+        """Whether the best trials, and those that run until they pause, need all that is left.
+
+        Or whether what is left is too little to finish one that begins now, be it the best of all.
+        """
         whole = self._ladder.max_epochs
         running = [run for run in history if run.status is Status.RUNNING]
         if left.together > RESERVE * (self._finish + len(running)) * whole and left.each > RESERVE * whole:
             return False
         worth = self._worth_finishing(history)
+        if len(worth) == self._finish and min(left.together, left.each) < whole:
+            return True
         needs = [max(whole - history[number].epochs, 0) for number in worth]
         for run in running:
             if run.number not in worth:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.decisions.budget import Budget, Stage
+from search.decisions.budget import Budget, Left, Stage
 from search.decisions.history import History, Status
 from search.decisions.policy import Policy
 from search.policies import make_parts
@@ -68,21 +68,41 @@ def test_time_becomes_epochs_at_the_pace_so_far():
     assert asked == [5]
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("limit", ["budget_epochs", "budget_seconds"])
-def test_the_last_of_a_budget_finishes_the_best(limit, seed):
-    """What is left paused in the end would not have been better than what was finished."""
+def test_the_last_of_a_budget_finishes_the_best(limit):
+    """No new trial begins near the end; what is trained there comes to its full length."""
     amount = 15 * EPOCHS
     budget = amount if limit == "budget_epochs" else amount * 2.0 / 4  # 2 s an epoch, 4 workers
-    found = simulate(SPACE, curve, EPOCHS, seed=seed, **{limit: budget})
+    found = simulate(SPACE, curve, EPOCHS, seed=1, **{limit: budget})
+    table, runs = found.history, found.runs
+    begun = table[table["epoch"] == 1].index.max()
+    assert begun < len(table) - 10
     assert "are needed to finish the best trials" in found.reason
-    finals = {run.number: curve(run.params)[0][-1] for run in found.runs}
-    complete = {run.number for run in found.runs if run.status is Status.COMPLETE}
-    best = max(finals[number] for number in complete)
+    best = max((run for run in runs if run.status is Status.COMPLETE), key=lambda run: run.scores[EPOCHS])
+    assert (table["epoch"][begun:] == EPOCHS).any()
+    assert best.scores[EPOCHS] > curve({"x": 0.3, "y": 0.6})[0][-1] - 0.002
+    assert amount - 40 <= len(table) <= amount
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("limit", [{"budget_epochs": 15 * EPOCHS}, {"budget_seconds": 7.5 * EPOCHS}], ids=str)
+def test_what_is_left_paused_would_not_have_been_better(limit, seed):
+    runs = simulate(SPACE, curve, EPOCHS, seed=seed, **limit).runs
+    finals = {run.number: curve(run.params)[0][-1] for run in runs}
+    complete = {run.number for run in runs if run.status is Status.COMPLETE}
     assert len(complete) >= 3
+    best = max(finals[number] for number in complete)
     assert max(final for number, final in finals.items() if number not in complete) < best + 0.001
-    assert best > curve({"x": 0.3, "y": 0.6})[0][-1] - 0.002
-    assert amount - 50 <= len(found.history) <= amount
+
+
+def test_no_trial_begins_that_could_not_be_finished():
+    """Though the best are finished, and nothing needs what is left."""
+    finished = history(27, 27, 27, 27, complete=range(4))
+    _, scheduler = make_parts("default", "default", EPOCHS, seed=0)
+    assert scheduler.closes(finished, Left(EPOCHS - 1))
+    assert scheduler.closes(finished, Left(1000, EPOCHS - 1))
+    assert not scheduler.closes(finished, Left(EPOCHS, EPOCHS))
+    assert not scheduler.closes(history(5), Left(EPOCHS - 1))  # too few to choose from
 
 
 def test_a_search_ends_by_itself_when_nothing_more_is_to_be_expected():

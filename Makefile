@@ -32,7 +32,7 @@ type: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
 # Studies of the tests take all cores by themselves; what trains or decides alone runs a file a process.
-test: $(STAMP) ## the tests that are quick (about fifteen minutes on two cores)
+test: $(STAMP) ## the tests that are quick (some 28 minutes on two cores)
 	$(BIN)/python -m pytest tests/test_house.py tests/search --ignore tests/search/decisions
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/spaces tests/trainables tests/search/decisions
 

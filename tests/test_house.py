@@ -357,3 +357,9 @@ def test_a_path_of_this_machine_and_a_registry_are_seen():
         "download.pytorch.org",
     ]
     assert strangers("mlruns/optuna.db and ./relative/work") == []
+
+
+def test_every_test_file_has_a_name_of_its_own():
+    """Test folders are no packages, so pytest takes two files of one name for the same module."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

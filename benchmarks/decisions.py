@@ -57,10 +57,10 @@ class Watched:
         """As the scheduler has it."""
         return self._scheduler.on_record(history, number, epoch, score)
 
-    def resume(self, history: History, *, closing: bool) -> int | None:
+    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
         """Timed from the first trial after the random ones on."""
         began = time.perf_counter()
-        number = self._scheduler.resume(history, closing=closing)
+        number = self._scheduler.resume(history, closing=closing, spare=spare)
         self._spent = 1e3 * (time.perf_counter() - began)
         if number is not None and len(history) > self._before:
             self.milliseconds.append(self._spent)

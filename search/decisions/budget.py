@@ -87,6 +87,10 @@ class Budget:
             return Stage.CLOSING
         return Stage.OPEN
 
+    def spare(self, history: History, seconds: float) -> Left | None:
+        """What is lost if nothing more is trained once the search closes; none where it closes by its trials."""
+        return None if self._is_full(history) else self.left(history, seconds)
+
     def spent(self, history: History, seconds: float) -> float | None:
         """The share of the budget that is spent, from 0 to 1, by the limit that is nearest; none without a limit."""
         shares = [

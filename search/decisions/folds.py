@@ -51,9 +51,9 @@ class FoldScheduler:
             return Decision.STOP
         return Decision.CONTINUE
 
-    def resume(self, history: History, *, closing: bool) -> int | None:
+    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
         """Trials pause within their first fold alone, so its scheduler knows."""
-        return self._first.resume(history, closing=closing)
+        return self._first.resume(history, closing=closing, spare=spare)
 
     def closes(self, history: History, left: Left) -> bool:
         """What the first folds' scheduler finds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Protocol, runtime_checkable
 
-from search.decisions.budget import Budget, Stage
+from search.decisions.budget import Budget, Left, Stage
 from search.decisions.history import History, Status
 from search.decisions.scheduler import Decision, Scheduler
 from spaces import InputError, Params
@@ -60,6 +60,7 @@ class Policy:
         self._scheduler = scheduler
         self._gain = (0, math.inf)
         self._seconds = 0.0
+        self._spare: Left | None = None
         if self.budget.enough is not None and not isinstance(searcher, Foreseeing):
             raise InputError("`enough` needs a searcher that foresees, as `default` does")
 
@@ -72,6 +73,7 @@ class Policy:
         self._seconds = seconds
         self._tell_spent()
         stage = self._by_budget(seconds)
+        self._spare = self.budget.spare(self.history, seconds) if stage is Stage.CLOSING else None
         return Stage.CLOSING if stage is Stage.OPEN and self._settled() else stage
 
     def _tell_spent(self) -> None:
@@ -97,10 +99,14 @@ class Policy:
         return self._gain[1] < self.budget.enough
 
     def resume(self, stage: Stage) -> int | None:
-        """The paused trial to go on with; none for a new one or, where none may begin, for nothing more."""
+        """The paused trial to go on with; none for a new one or, where none may begin, for nothing more.
+
+        Args:
+            stage: What `stage` has just said.
+        """
         if stage is Stage.OVER:
             return None
-        return self._scheduler.resume(self.history, closing=stage is Stage.CLOSING)
+        return self._scheduler.resume(self.history, closing=stage is Stage.CLOSING, spare=self._spare)
 
     def begin(self, number: int, params: Params) -> None:
         """A trial begins, or goes on."""

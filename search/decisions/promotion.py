@@ -57,7 +57,8 @@ class Promotion:
     pause early and many are tried; where they mislead, later. Before anything is known it is the `start`-th from
     the top.
 
-    Once no new trial may begin, the `finish` trials of which most is expected are finished, wherever they paused.
+    Once no new trial may begin, the `finish` trials of which most is expected are finished, wherever they paused; and
+    where epochs or time would be left over, then the next ones, as many as can still be finished.
 
     Args:
         ladder: Where trials pause, and how many go on.
@@ -100,11 +101,10 @@ class Promotion:
             return rungs[-min(self._start, len(rungs))]
         return self._ladder.first(telling, history.spent)
 
-    def resume(self, history: History, *, closing: bool) -> int | None:
+    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
         """From the highest rung that owes a promotion the best paused trial; when closing, the best of all."""
         if closing:
-            worth = self._worth_finishing(history)
-            return next((number for number in worth if history[number].status is Status.PAUSED), None)
+            return self._finished_next(history, spare)
         # Rungs are where trials have paused, which an earlier driver may have placed otherwise.
         paused: dict[int, list[int]] = {}
         reached: dict[int, int] = {}
@@ -121,6 +121,18 @@ class Promotion:
                 if best is not None:
                     return best
         return None
+
+    def _finished_next(self, history: History, spare: Left | None) -> int | None:
+        """The next trial to finish: of the `finish` best, then of those that what is spare is enough for."""
+        ranked = self._ranked(history)
+        paused = [number for number in ranked if history[number].status is Status.PAUSED]
+        best = next((number for number in paused if number in ranked[: self._finish]), None)
+        if best is not None or spare is None:
+            return best
+        rest = {run.number: self._ladder.max_epochs - run.epochs for run in history}
+        claimed = sum(rest[run.number] for run in history if run.status is Status.RUNNING)
+        room = min(spare.together - claimed, spare.each)
+        return next((number for number in paused if rest[number] <= room), None)
 
     def closes(self, history: History, left: Left) -> bool:
         """Whether the best trials, and those that run until they pause, need all that is left.
@@ -143,12 +155,16 @@ class Promotion:
 
     def _worth_finishing(self, history: History) -> list[int]:
         """The `finish` trials of which most is expected, finished ones among them, the best first."""
+        return self._ranked(history)[: self._finish]
+
+    def _ranked(self, history: History) -> list[int]:
+        """All trials by what is expected of them, finished ones among them, the best first."""
         numbers = [run.number for run in history if run.epochs and run.status not in NEVER]
         hopes = self._forecast.promise(history, numbers) if self._forecast is not None else None
         if hopes is None:
             hopes = [history.score(number) for number in numbers]
         ranked = sorted(zip(hopes, numbers, strict=True), key=lambda pair: (-pair[0], pair[1]))
-        return [number for _, number in ranked[: self._finish]]
+        return [number for _, number in ranked]
 
     def _best(self, history: History, numbers: Sequence[int], rung: int, owed: int) -> int | None:
         """Of the trials paused at a rung the one to go on with."""

@@ -39,12 +39,13 @@ class Scheduler(Protocol):
         """
         ...
 
-    def resume(self, history: History, *, closing: bool) -> int | None:
+    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
         """The paused trial that the next free worker shall go on with; none for a new one.
 
         Args:
             history: All runs so far.
             closing: No new trial will begin any more: what is worth finishing is finished now.
+            spare: What else may be trained then, and would be lost otherwise; none where an early end costs nothing.
         """
         ...
 
@@ -56,7 +57,7 @@ class Scheduler(Protocol):
 class Stopping:
     """Schedulers that never pause have nothing to resume."""
 
-    def resume(self, history: History, *, closing: bool) -> int | None:
+    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
         """None."""
         return None
 

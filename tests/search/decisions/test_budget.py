@@ -95,6 +95,21 @@ def test_what_is_left_paused_would_not_have_been_better(limit, seed):
     assert max(final for number, final in finals.items() if number not in complete) < best + 0.001
 
 
+def test_what_is_spare_finishes_the_next_best():
+    """As far as it is enough for them, what others still need left out."""
+    runs = history(27, 27, 27, 9, 14, 3, complete=range(3))
+    runs[5].status = Status.RUNNING
+    _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
+    assert scheduler.resume(runs, closing=True) is None  # the best are finished, and nothing is lost
+    assert scheduler.resume(runs, closing=True, spare=Left(24 + 18, 18)) == 3
+    assert scheduler.resume(runs, closing=True, spare=Left(24 + 17, 18)) == 4
+    assert scheduler.resume(runs, closing=True, spare=Left(1000, 17)) == 4
+    assert scheduler.resume(runs, closing=True, spare=Left(24 + 12)) is None
+    assert Budget(epochs=200).spare(runs, 107.0) == Left(93)
+    assert Budget(seconds=200).spare(runs, 107.0) == Left(93, 93)
+    assert Budget(trials=6, epochs=200).spare(runs, 107.0) is None  # it closes by its trials
+
+
 def test_no_trial_begins_that_could_not_be_finished():
     """Though the best are finished, and nothing needs what is left."""
     finished = history(27, 27, 27, 27, complete=range(4))

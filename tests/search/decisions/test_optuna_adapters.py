@@ -48,8 +48,9 @@ def epochs_of(study):
 
 
 def test_it_finds_more_than_tpe_with_hyperband_in_as_many_epochs():
+    """On average: with some seeds TPE is a thousandth ahead, with others it misses a tenth."""
     ours, theirs = [], []
-    for seed in range(4):
+    for seed in range(12):
         study = search(seed=seed)
         ours.append(study.best_value)
         other = optuna.create_study(

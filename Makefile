@@ -7,7 +7,7 @@ STUDY  ?= digits
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint type test slow search ui report bench clean
+.PHONY: help setup lint type test slow search ui report bench others clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -47,6 +47,12 @@ ui: $(STAMP) ## MLflow's pages over mlruns/
 
 report: $(STAMP) ## one study's leaderboard and winner: make report [STUDY=digits]
 	@$(BIN)/python -m search show $(STUDY) $(ARGS)
+
+# Their dependencies do not go with the project's pins.
+others: $(STAMP) ## what the searches of others find (benchmarks/others.py); installs them into .venv-others
+	@test -x .venv-others/bin/python || $(PYTHON) -m venv .venv-others
+	$(BIN)/uv pip install -q --python .venv-others/bin/python -e . smac dehb neural-pipeline-search syne-tune
+	.venv-others/bin/python benchmarks/others.py $(ARGS)
 
 bench: $(STAMP) ## what it costs (benchmarks/)
 	$(BIN)/python benchmarks/overhead.py

@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4, help="simulated ones")
     parser.add_argument("--trainings", type=int, default=30, help="budget, in trainings of full length")
     parser.add_argument("--tasks", nargs="+", choices=GROUPS, default=GROUPS)
-    parser.add_argument("--only", nargs="+", help="methods whose name contains one of these")
+    parser.add_argument("--only", nargs="+", help="methods of these names, or whose name contains one")
     parser.add_argument("--rows", action="store_true", help="a row per task too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_args()
@@ -153,7 +153,7 @@ def main() -> None:
     methods = [
         method
         for method in METHODS
-        if not given.only or any(part in method for part in (*given.only, "reference"))
+        if not given.only or method == REFERENCE or any(chosen(method, part) for part in given.only)
     ]
     jobs = [
         (name, method, seed, given.workers, given.trainings)
@@ -170,6 +170,11 @@ def main() -> None:
     show(table, methods)
     if given.rows:
         show_rows(table, methods, names)
+
+
+def chosen(method: str, part: str) -> bool:
+    """Whether a method is meant: by its name, else by a part of it."""
+    return method == part if part in METHODS else part in method
 
 
 def show(table: np.ndarray, methods: list[str]) -> None:

@@ -186,7 +186,7 @@ def configuration_space(space: SearchSpace, seed: int, *, conditions: bool) -> A
     for name in leaves if conditions else ():
         if "." in name:
             switch, branch, _ = name.rsplit(".", 2)
-            place = [str(option) for option in leaves[switch].options].index(branch) 
+            place = [str(option) for option in leaves[switch].options].index(branch)
             made.add(cs.EqualsCondition(made[name], made[switch], place))
     return made
 

@@ -163,7 +163,12 @@ def at(leaf: Leaf, value: Any) -> Any:
 
 def recipe(space: SearchSpace, values: dict[str, Any]) -> Params:
     """The parameters of the branches taken."""
-    return space.draw(lambda name, leaf: at(leaf, values[name]))
+    return space.draw(lambda name, leaf: at(leaf, values[name]) if name in values else leaf.baseline())
+
+
+def varying(space: SearchSpace) -> dict[str, Leaf]:
+    """What there is to propose: not every library takes a parameter of one value."""
+    return {name: leaf for name, leaf in space.leaves().items() if not leaf.is_fixed}
 
 
 def configuration_space(space: SearchSpace, seed: int, *, conditions: bool) -> Any:
@@ -171,12 +176,10 @@ def configuration_space(space: SearchSpace, seed: int, *, conditions: bool) -> A
     import ConfigSpace as cs  # noqa: N813
 
     made = cs.ConfigurationSpace(seed=seed)
-    leaves = space.leaves()
+    leaves = varying(space)
     for name, leaf in leaves.items():
         if isinstance(leaf, Choice):
             made.add(cs.CategoricalHyperparameter(name, list(range(len(leaf.options)))))
-        elif leaf.is_fixed:
-            made.add(cs.Constant(name, 0 if steps(leaf) is not None else leaf.low))
         elif (count := steps(leaf)) is not None:
             made.add(cs.UniformIntegerHyperparameter(name, 0, count))
         elif isinstance(leaf, Float):
@@ -186,6 +189,8 @@ def configuration_space(space: SearchSpace, seed: int, *, conditions: bool) -> A
     for name in leaves if conditions else ():
         if "." in name:
             switch, branch, _ = name.rsplit(".", 2)
+            if switch not in leaves:
+                continue
             place = [str(option) for option in leaves[switch].options].index(branch)
             made.add(cs.EqualsCondition(made[name], made[switch], place))
     return made
@@ -262,7 +267,7 @@ class Neps:
         np.random.seed(seed)  # its generators are the global ones
         torch.manual_seed(seed)
         self._space, self._max_epochs = space, max_epochs
-        self._names = {f"p{index}": name for index, name in enumerate(space.leaves())}
+        self._names = {f"p{index}": name for index, name in enumerate(varying(space))}
         domains: dict[str, Any] = {"epochs": neps.IntegerFidelity(1, max_epochs)}
         for short, name in self._names.items():
             leaf = space.leaves()[name]
@@ -317,7 +322,7 @@ class SyneTune(Stopping):
         from syne_tune.optimizer import baselines
 
         domains: dict[str, Any] = {}
-        for name, leaf in space.leaves().items():
+        for name, leaf in varying(space).items():
             if isinstance(leaf, Choice):
                 domains[name] = cs.choice(list(range(len(leaf.options))))
             elif (count := steps(leaf)) is not None:

@@ -15,8 +15,6 @@ from trainables.seeds import derive_seed
 
 EXPLORE = 0.2
 """Share of proposals that are drawn at random whatever the forecast says."""
-SOBERLY, SOBER = 0.4, 1.0
-"""Share of proposals that are made with less optimism, and with how many standard deviations."""
 CANDIDATES = 250
 """Drawn from the whole space; as many are variations of the best so far."""
 CLIMBS = 2
@@ -38,10 +36,6 @@ BEST = 10
 class Optimist:
     """Proposes the recipe with the highest upper bound: expected score plus `optimism` standard deviations.
 
-    Two in five proposals are made with one deviation only. Where scores follow recipes smoothly, what is unknown is
-    worth trying; where they do not, far recipes stay unknown whatever is tried, and what pays is to vary what is good.
-    Which it is nobody knows beforehand.
-
     Where the space has priors, a share of what is drawn is drawn from them, and the bound of a recipe is raised by
     their logarithm, less and less as trials are seen. Both go by how far the priors can be trusted: at first half
     and half, then by whether the better trials are those that they favour (`trust`). Priors that mislead are forgotten.
@@ -59,7 +53,7 @@ class Optimist:
     (a prior that has to hold its own against random draws).
     """
 
-    def __init__(self, forecast: Forecast, seed: int, optimism: float = 5.0) -> None:
+    def __init__(self, forecast: Forecast, seed: int, optimism: float = 4.0) -> None:
         self._forecast, self._seed, self._optimism = forecast, seed, optimism
 
     def propose(self, history: History, number: int) -> Params:
@@ -73,7 +67,6 @@ class Optimist:
         rng = np.random.default_rng([derive_seed(self._seed, "optimist") % 2**32, number])
         encoding = self._forecast.encoding(history)
         explores = rng.random() < EXPLORE
-        optimism = SOBER if rng.random() < SOBERLY else self._optimism
         known = self._forecast.update(history)
         trust = self.trust(history)
         if explores or not known:
@@ -81,20 +74,18 @@ class Optimist:
         candidates = np.vstack(
             [_drawn(encoding, rng, CANDIDATES, trust), self._near_the_best(history, encoding, rng)]
         )
-        bounds = self._bounds(history, encoding, candidates, trust, optimism)
+        bounds = self._bounds(history, encoding, candidates, trust)
         for _ in range(CLIMBS):
             top = np.argsort(-bounds, kind="stable")[:BEST]
             varied = _varied(encoding, rng, candidates[top])
             candidates = np.vstack([candidates[top], varied])
-            bounds = np.concatenate([bounds[top], self._bounds(history, encoding, varied, trust, optimism)])
+            bounds = np.concatenate([bounds[top], self._bounds(history, encoding, varied, trust)])
         return encoding.decode(candidates[np.argmax(bounds)])
 
-    def _bounds(
-        self, history: History, encoding: Encoding, points: Array, trust: float, optimism: float
-    ) -> Array:
+    def _bounds(self, history: History, encoding: Encoding, points: Array, trust: float) -> Array:
         """How good recipes may be: what is expected and what is unknown, what they cost, what is believed."""
         mean, deviation = self._forecast.predict(points)
-        bounds: Array = mean + optimism * deviation - self._forecast.price(history, points)
+        bounds: Array = mean + self._optimism * deviation - self._forecast.price(history, points)
         if trust:
             bounds = bounds + trust * PULL / len(history) * encoding.belief(points)
         return bounds

@@ -7,7 +7,6 @@ import pytest
 
 from search.decisions.history import History, Status
 from search.policies import make_parts
-from search.searchers import optimist
 from search.simulation import simulate
 from spaces import Choice, Float, Int, SearchSpace, Switch
 
@@ -70,30 +69,6 @@ def test_a_share_of_proposals_is_drawn_at_random_for_ever():
         SPACE.check(params)
         far += params["how"] == "head" and params["lr"] < 1e-4  # hopeless
     assert 2 <= far <= 40
-
-
-def test_two_in_five_proposals_go_less_far_into_the_unknown(monkeypatch):
-    searcher, scheduler = make_parts("default", "default", EPOCHS, seed=0)
-    history = search(budget=10).runs
-    numbers = range(1000, 1100)
-    made = {}
-    for share in (optimist.SOBERLY, 0.0, 1.0):
-        monkeypatch.setattr(optimist, "SOBERLY", share)
-        made[share] = [searcher.propose(history, number) for number in numbers]
-    usual, bold, sober = made.values()
-    assert all(params in (one, other) for params, one, other in zip(usual, bold, sober, strict=True))
-    apart = [index for index, params in enumerate(bold) if params != sober[index]]  # the others are drawn
-    assert len(apart) > 60
-    assert 0.25 < np.mean([usual[index] == sober[index] for index in apart]) < 0.55
-    encoding = scheduler._forecast.encoding(history)
-    mean, deviation = (
-        np.array(part) for part in zip(*(
-            scheduler._forecast.predict(encoding.encode_all([params[index] for index in apart]))
-            for params in (bold, sober)
-        ), strict=True)
-    )  # fmt: skip
-    assert mean[0].mean() < mean[1].mean()
-    assert deviation[0].mean() > deviation[1].mean()
 
 
 def test_where_recipes_diverge_fewer_are_proposed():

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import _package  # noqa: F401
 import numpy as np
@@ -33,7 +34,7 @@ METHODS = {
 def run(study: str, method: str, seed: int, given: argparse.Namespace) -> StudyResult:
     """One study by the command line, as a user runs it, and what it found."""
     name = f"{method}-{seed}"
-    settings = {
+    settings: dict[str, Any] = {
         "seed": seed,
         "finalists": 1,
         "finalist_seeds": given.finalist_seeds,
@@ -46,7 +47,7 @@ def run(study: str, method: str, seed: int, given: argparse.Namespace) -> StudyR
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}")
-    return Study.load(study, name=name, store=Store(given.store)).result()
+    return Study.load(study, name=name, store=Store(given.store), time=given.time, **settings).result()
 
 
 def figures(found: StudyResult) -> list[float]:

@@ -9,6 +9,9 @@ from enum import Enum
 
 from search.decisions.history import History, Status
 
+STEADY = 0.5
+"""Share of the workers' time that epochs take at least, once a search is on its way."""
+
 
 class Stage(Enum):
     """Where a search stands."""
@@ -57,19 +60,26 @@ class Budget:
 
         Args:
             history: What was trained so far.
-            seconds: How long that took. What is left of the time is turned into epochs at the same pace.
+            seconds: How long that took. What is left of the time is turned into epochs at the same pace; of the time
+                that was not spent in epochs no more is counted than they took, for a start is made once.
         """
         spent = len(history.events)
         together = each = math.inf
         if self.seconds is not None:
             remaining = self.seconds - seconds
-            together = (
-                remaining * spent / seconds if spent and seconds > 0 else math.copysign(math.inf, remaining)
-            )
+            pace = self._pace(history, seconds)
+            together = remaining * pace if pace > 0 else math.copysign(math.inf, remaining)
             each = together / self.workers
         if self.epochs is not None:
             together = min(together, self.epochs - spent)
         return Left(together, each)
+
+    def _pace(self, history: History, seconds: float) -> float:
+        """Epochs a second, of all workers together; 0 where nothing is known."""
+        spent = len(history.events)
+        trained = sum(run.seconds for run in history)
+        by_clock = spent / seconds if seconds > 0 else 0.0
+        return max(by_clock, STEADY * self.workers * spent / trained) if trained > 0 else by_clock
 
     def stage(self, history: History, seconds: float, closes: Callable[[History, Left], bool]) -> Stage:
         """Where the search stands.

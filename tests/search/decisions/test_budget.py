@@ -68,6 +68,20 @@ def test_time_becomes_epochs_at_the_pace_so_far():
     assert asked == [5]
 
 
+def test_a_slow_start_is_not_taken_for_the_pace():
+    """Thirty seconds for four epochs of half a second each do not mean that four more are left."""
+    begun = History(SPACE, EPOCHS)
+    for number in range(2):
+        begun.begin(number, {"x": 0.5, "y": 0.5})
+        for epoch in (1, 2):
+            begun.record(number, epoch, 0.5, seconds=0.5)
+    left = Budget(seconds=60, workers=2).left(begun, 30.0)
+    assert left == Left(60, 30)  # two workers, each a second for an epoch of half a one
+    for epoch in range(3, 23):
+        begun.record(0, epoch, 0.5, seconds=0.5)
+    assert Budget(seconds=60, workers=2).left(begun, 12.0).together == pytest.approx(48 * 24 / 12)
+
+
 @pytest.mark.parametrize("limit", ["budget_epochs", "budget_seconds"])
 def test_the_last_of_a_budget_finishes_the_best(limit):
     """No new trial begins near the end; what is trained there comes to its full length."""

@@ -4,7 +4,7 @@ Each pair of studies has one seed. A search lasts `--time` seconds by the clock;
 trained `--finalist-seeds` times with new seeds, the same for both, and tested once, which is what counts: the search's
 own best score is a lucky maximum. The order within a pair changes from pair to pair.
 
-    python benchmarks/studies.py                                  # digits, ten pairs, two minutes each search
+    python benchmarks/studies.py                                  # digits, ten pairs, three minutes each search
     python benchmarks/studies.py --seeds 3 --time 60 --store /tmp/some
 
 What was done is kept in the store; the same command goes on after an interruption.
@@ -72,7 +72,7 @@ def main() -> None:
     )
     parser.add_argument("--study", default="digits")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--time", type=float, default=120.0, help="seconds of each search")
+    parser.add_argument("--time", type=float, default=180.0, help="seconds of each search")
     parser.add_argument("--finalist-seeds", type=int, default=3)
     parser.add_argument("--store", type=Path, default=None)
     given = parser.parse_args()

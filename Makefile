@@ -32,7 +32,7 @@ type: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
 # Studies of the tests take all cores by themselves; what trains or decides alone runs a file a process.
-test: $(STAMP) ## the tests that are quick (some 28 minutes on two cores)
+test: $(STAMP) ## the tests that are quick (some 30 minutes on two cores)
 	$(BIN)/python -m pytest tests/test_house.py tests/search --ignore tests/search/decisions
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/spaces tests/trainables tests/search/decisions
 
@@ -48,7 +48,7 @@ ui: $(STAMP) ## MLflow's pages over mlruns/
 report: $(STAMP) ## one study's leaderboard and winner: make report [STUDY=digits]
 	@$(BIN)/python -m search show $(STUDY) $(ARGS)
 
-# Their dependencies do not go with the project's pins.
+# What NePS depends on does not go with the project's pins.
 others: $(STAMP) ## what the searches of others find (benchmarks/others.py); installs them into .venv-others
 	@test -x .venv-others/bin/python || $(PYTHON) -m venv .venv-others
 	$(BIN)/uv pip install -q --python .venv-others/bin/python -e . smac dehb neural-pipeline-search syne-tune

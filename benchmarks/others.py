@@ -1,7 +1,8 @@
 """`benchmarks/search.py` with the searches of others beside the project's own: `make others`.
 
-SMAC, DEHB, NePS and Syne Tune want versions of numpy's and torch's friends that the project does not, so they live in
-an environment of their own, `.venv-others`. What is not installed there is left out with a message.
+NePS wants other versions of pandas and more than the project is pinned to, so SMAC, DEHB, NePS and Syne Tune live in an
+environment of their own, `.venv-others`. What is not installed there is left out with a message. Syne Tune's CQR takes
+minutes a search.
 
 Each gets the same simulated workers and the same account of epochs. A recipe that is to be trained longer goes on from
 where it was, which is more than most of them ask for; one that diverged is told as the worst so far. SMAC is told which
@@ -19,19 +20,19 @@ import importlib.util
 import logging
 import math
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import _package  # noqa: F401
+import _package
 import numpy as np
 
 from search.decisions.budget import Left
 from search.decisions.history import History, Status
 from search.decisions.scheduler import Decision, Stopping
+from search.searchers.encoding import Encoding
 from spaces import Choice, Float, Int, Leaf, Params, SearchSpace
 
 ETA = 3
@@ -53,7 +54,7 @@ class Tuner(Protocol):
         ...
 
 
-class AskAndTell:
+class AskAndTell(Stopping):
     """Searcher and scheduler in one, by a tuner of jobs: a job ends with a pause, the next may go on from there.
 
     Args:
@@ -94,7 +95,8 @@ class AskAndTell:
             else:  # it trains just now, for another job
                 self._tell(job, -history.score(number))
         rng = np.random.default_rng([self._seed, len(history)])
-        self._next = None, drawn(history.space, rng), history.max_epochs
+        encoding = Encoding(history.space)
+        self._next = None, encoding.decode(encoding.draw(rng, 1)[0]), history.max_epochs
         return None
 
     def propose(self, history: History, number: int) -> Params:
@@ -120,29 +122,9 @@ class AskAndTell:
         if job is not None and self._tuner is not None:
             self._tuner.tell(job, cost if math.isfinite(cost) else 0.0)
 
-    def closes(self, history: History, left: Left) -> bool:
-        """Once there is nothing left."""
-        return left.together <= 0
-
 
 def _key(params: Params) -> tuple[tuple[str, object], ...]:
     return tuple(sorted(params.items()))
-
-
-def drawn(space: SearchSpace, rng: np.random.Generator) -> Params:
-    """A random recipe."""
-    return space.draw(lambda name, leaf: from_unit(leaf, float(rng.random())))
-
-
-def from_unit(leaf: Leaf, where: float) -> Any:
-    """The value of a domain at a place in [0, 1)."""
-    if isinstance(leaf, Choice):
-        return leaf.options[int(where * len(leaf.options))]
-    if leaf.log:
-        value = math.exp(math.log(leaf.low) + where * (math.log(leaf.high) - math.log(leaf.low)))
-    else:
-        value = leaf.low + where * (leaf.high - leaf.low)
-    return leaf.nearest(value)
 
 
 def steps(leaf: Leaf) -> int | None:
@@ -379,13 +361,7 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    spec = importlib.util.spec_from_file_location("benchmark", Path(__file__).with_name("search.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    benchmark = importlib.util.module_from_spec(spec)
-    sys.modules["benchmark"] = benchmark  # workers find its functions by this name
-    sys.path.insert(0, str(Path(__file__).parent))  # for `_package`, which takes it away again
-    spec.loader.exec_module(benchmark)
+    benchmark = _package.script("search")
     for name, (package, method) in METHODS.items():
         if importlib.util.find_spec(package) is None:
             print(f"left out: {name}, which is not installed")

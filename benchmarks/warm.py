@@ -10,15 +10,11 @@ by seed, with its standard error. The law: never more than a tenth worse than wi
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import multiprocessing
 import os
-import sys
 from functools import cache
-from pathlib import Path
-from typing import Any
 
-import _package  # noqa: F401
+import _package
 import numpy as np
 
 from search.decisions.history import History
@@ -31,23 +27,11 @@ SEEN = 20
 SHARES = (0.25, 0.5, 1.0)
 
 
-def benchmark() -> Any:
-    """`benchmarks/search.py`, whose tasks these are."""
-    if "benchmark" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("benchmark", Path(__file__).with_name("search.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules["benchmark"] = importlib.util.module_from_spec(spec)
-        sys.path.insert(0, str(Path(__file__).parent))  # for `_package`, which takes it away again
-        spec.loader.exec_module(sys.modules["benchmark"])
-    return sys.modules["benchmark"]
-
-
 @cache
 def task(name: str) -> Task:
     """A task; ``zoo#1`` is another landscape of the family ``zoo``."""
     family, _, seed = name.partition("#")
-    return made_up(family, int(seed)) if seed else benchmark().task(name)
+    return made_up(family, int(seed)) if seed else _package.script("search").task(name)
 
 
 @cache
@@ -74,7 +58,7 @@ def regrets(job: tuple[str, str, int, int]) -> list[float]:
 def pairs() -> list[tuple[str, str]]:
     """Tasks, and what a search of them may have seen before."""
     found = [("digits", "signs"), ("signs", "digits")]
-    tables = benchmark().task_names(["lcbench"])
+    tables = _package.script("search").task_names(["lcbench"])
     found += [(name, tables[index - 1]) for index, name in enumerate(tables)]
     return found + [(name, f"{name}#1") for name in ("smooth", "crossing", "noisy", "late", "zoo")]
 

@@ -7,6 +7,9 @@ the standard deviation of its mean over seeds. The reference is Ray's ASHA (η =
     python benchmarks/search.py                                  # all tasks and methods, 15 seeds
     python benchmarks/search.py --seeds 3 --tasks families       # a look
     python benchmarks/search.py --only reference default --rows  # every task
+    python benchmarks/search.py --keep found.jsonl               # a run that was cut off, or is to have more seeds
+
+What is kept is read again as it is: keep anew when the code has changed.
 
 Tasks: the LCBench tables beside the repository (`../shared/curves`, left out with a message where they are not there),
 what the project's own core gave (`search/simulation/recorded`, by `benchmarks/record.py`), and the made-up families of
@@ -16,6 +19,7 @@ what the project's own core gave (`search/simulation/recorded`, by `benchmarks/r
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -127,7 +131,11 @@ def task_names(groups: list[str]) -> list[str]:
     return names
 
 
-def regrets(job: tuple[str, str, int, int, int]) -> list[float]:
+Job = tuple[str, str, int, int, int]
+"""Task, method, seed, simulated workers, budget in trainings."""
+
+
+def regrets(job: Job) -> list[float]:
     """Of one search, at the shares of its budget."""
     name, method, seed, workers, trainings = job
     about = task(name)
@@ -146,6 +154,7 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, default=30, help="budget, in trainings of full length")
     parser.add_argument("--tasks", nargs="+", choices=GROUPS, default=GROUPS)
     parser.add_argument("--only", nargs="+", help="methods of these names, or whose name contains one")
+    parser.add_argument("--keep", type=Path, help="a file that keeps what was found, a line a search")
     parser.add_argument("--rows", action="store_true", help="a row per task too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_args()
@@ -155,21 +164,34 @@ def main() -> None:
         for method in METHODS
         if not given.only or method == REFERENCE or any(chosen(method, part) for part in given.only)
     ]
-    jobs = [
+    jobs: list[Job] = [
         (name, method, seed, given.workers, given.trainings)
         for method in methods
         for name in names
         for seed in range(given.seeds)
     ]
-    with multiprocessing.Pool(given.jobs) as pool:
-        found = np.array(pool.map(regrets, jobs, chunksize=1))
-    table = found.reshape(len(methods), len(names), given.seeds, len(SHARES))
+    found = searched(jobs, given.jobs, given.keep)
+    table = np.array([found[job] for job in jobs]).reshape(len(methods), len(names), given.seeds, len(SHARES))
     print(
         f"\n{len(names)} tasks, {given.seeds} seeds, {given.workers} workers, budget {given.trainings} trainings\n"
     )
     show(table, methods)
     if given.rows:
         show_rows(table, methods, names)
+
+
+def searched(jobs: list[Job], processes: int, keep: Path | None) -> dict[Job, list[float]]:
+    """What each job found; what the file has already is not searched for again."""
+    lines = keep.read_text().splitlines() if keep and keep.exists() else []
+    found: dict[Job, list[float]] = {tuple(job): values for job, values in map(json.loads, lines)}
+    missing = [job for job in jobs if job not in found]
+    with multiprocessing.Pool(processes) as pool:
+        for job, values in zip(missing, pool.imap(regrets, missing, chunksize=1), strict=True):
+            found[job] = values
+            if keep:
+                with keep.open("a") as file:
+                    file.write(json.dumps([job, values]) + "\n")
+    return found
 
 
 def chosen(method: str, part: str) -> bool:

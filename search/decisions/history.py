@@ -60,7 +60,8 @@ class History:
 
     `events` lists the trial and epoch of each record in the order of their coming, so that what is learnt from the
     first n of them can be learnt again after a restart. `spent` says how far the search is: the share of what it may
-    spend, from 0 to 1; none where nothing limits it.
+    spend, from 0 to 1; none where nothing limits it. `horizon` is how many epochs it will have trained at its
+    end, as far as that can be said; infinity where neither epochs nor time limit it.
 
     Args:
         space: What recipes are drawn from.
@@ -80,6 +81,7 @@ class History:
         self._best: dict[int, list[float]] = {}
         self.events: list[tuple[int, int]] = []
         self.spent: float | None = None
+        self.horizon = math.inf
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self._runs.values())

@@ -78,6 +78,8 @@ class Policy:
 
     def _tell_spent(self) -> None:
         self.history.spent = self.budget.spent(self.history, self._seconds)
+        left = self.budget.left(self.history, self._seconds)
+        self.history.horizon = len(self.history.events) + max(left.together, 0.0)
 
     def _by_budget(self, seconds: float) -> Stage:
         """Where the search stands by what it has spent alone."""

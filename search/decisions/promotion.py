@@ -14,6 +14,9 @@ from search.decisions.scheduler import Decision
 NEVER = {Status.STOPPED, Status.FAILED}
 """Of trials that will not train again and have no answer."""
 
+SCOUTING = 0.2
+"""Share of a search that one scout may take."""
+
 RESERVE = 1.1
 """Of what finishing the best needs: what is left is an estimate, and the best may yet be others."""
 
@@ -67,7 +70,7 @@ class Promotion:
             trials pause at all rungs.
         optimism: How hopefully the forecast is read while the search goes on; in the end it is read soberly.
         scouts: So many trials, the first ones, run through whatever they score. They show how early scores and
-            late ones go together, which no rung can.
+            late ones go together, which no rung can. Fewer where each would take more than a fifth of the search.
         start: See above.
 
     Source: Li et al., MLSys 2020 (arXiv:1810.05934), algorithm 2.
@@ -88,9 +91,14 @@ class Promotion:
 
     def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
         """Pause at each rung from the first on."""
-        if number < self._scouts or epoch not in self._ladder.rungs:
+        if epoch not in self._ladder.rungs or number < self._affordable(history):
             return Decision.CONTINUE
         return Decision.PAUSE if epoch >= self._first(history) else Decision.CONTINUE
+
+    def _affordable(self, history: History) -> int:
+        """How many scouts the search can afford."""
+        trainings = history.horizon / self._ladder.max_epochs
+        return int(min(self._scouts, SCOUTING * trainings))
 
     def _first(self, history: History) -> int:
         rungs = self._ladder.rungs

@@ -105,3 +105,4 @@ def test_decisions_know_how_far_the_search_is_from_its_history_alone():
     for epoch in range(1, 28):
         policy.on_record(0, epoch, 0.5)
     assert policy.history.spent == 0.5
+    assert policy.history.horizon == 54

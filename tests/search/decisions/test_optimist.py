@@ -60,6 +60,30 @@ def test_scouts_run_through_and_later_trials_pause():
     assert sum(run.status is Status.COMPLETE for run in runs) >= 4
 
 
+@pytest.mark.parametrize(
+    ("limit", "trainings", "scouts"),
+    [
+        ("budget_epochs", 4, 0),
+        ("budget_epochs", 6, 1),
+        ("budget_epochs", 12, 2),
+        ("budget_seconds", 4, 0),
+        ("budget_seconds", 24, 2),  # at its first epoch a search does not know its pace yet
+    ],
+)
+def test_a_search_has_no_more_scouts_than_it_can_afford(limit, trainings, scouts):
+    """Two that ran through took a minute's search whole."""
+    workers = 2
+    amount = trainings * EPOCHS / (workers if limit == "budget_seconds" else 1)
+    runs = simulate(SPACE, curve, EPOCHS, workers=workers, seed=1, **{limit: amount}).runs
+    through = [not runs[number].pauses and runs[number].epochs == EPOCHS for number in range(2)]
+    assert sum(through) == scouts
+
+
+def test_a_search_limited_by_its_trials_has_all_scouts():
+    runs = simulate(SPACE, curve, EPOCHS, trials=4, seed=1).runs
+    assert [runs[number].pauses for number in range(2)] == [[], []]
+
+
 def test_a_share_of_proposals_is_drawn_at_random_for_ever():
     searcher, _ = make_parts("default", "default", EPOCHS, seed=0)
     history = search(budget=10).runs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from threading import RLock
 from typing import Any
 
 from optuna.distributions import (
@@ -41,7 +43,8 @@ class ForecastSampler(BaseSampler):
 
     It learns from every value that trials report (`trial.report(score, epoch)`, epochs from 1 without a gap, or from 0)
     and not from final ones alone; from trials that were pruned; from FAIL trials that bear the user attribute
-    ``diverged``, as those of `search.Objective` do. A recipe is proposed as a whole when a trial is asked for. Ask for
+    ``diverged``, as those of `search.Objective` do; a trial that reports what is not finite has diverged too, and is
+    pruned. A recipe is proposed as a whole when a trial is asked for. Ask for
     its parameters by their qualified names, as ``space.draw(search.optuna_suggest(trial))`` does; a parameter that is
     not in the space is drawn at random.
 
@@ -77,8 +80,9 @@ class ForecastSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The next recipe: parameters of the branches it takes, by qualified name."""
-        history = self._mirror.follow(study)
-        return dict(self._searcher.propose(history, trial.number))
+        with self._mirror.lock:
+            history = self._mirror.follow(study)
+            return dict(self._searcher.propose(history, trial.number))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -110,22 +114,34 @@ class ForecastPruner(BasePruner):
         """Whether the trial should stop, at its newest report."""
         if not trial.intermediate_values:
             return False
-        history = self._mirror.follow(study)
-        if trial.number not in history:
-            return False
-        epoch = history[trial.number].epochs
-        score = history.score(trial.number)
-        return self._scheduler.on_record(history, trial.number, epoch, score) is Decision.STOP
+        with self._mirror.lock:
+            history = self._mirror.follow(study)
+            if trial.number not in history:
+                return False
+            run = history[trial.number]
+            if run.diverged:
+                return True
+            score = history.score(trial.number)
+            return self._scheduler.on_record(history, trial.number, run.epochs, score) is Decision.STOP
 
 
 class _Mirror:
-    """An Optuna study as a history, kept up to date."""
+    """An Optuna study as a history, kept up to date. Who uses it holds its `lock`: trials may run in threads."""
 
     def __init__(self, space: SearchSpace, max_epochs: int) -> None:
         self._space, self.max_epochs = space, max_epochs
         self._history = History(space, max_epochs)
         self._study: tuple[str, object] | None = None
         self._ended: set[int] = set()
+        self.lock = RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock: samplers are pickled to be kept beside a study."""
+        return {key: value for key, value in self.__dict__.items() if key != "lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.lock = RLock()
 
     def follow(self, study: Study) -> History:
         """What the study has seen until now. Scores of a study that minimises change their sign.
@@ -137,12 +153,14 @@ class _Mirror:
             raise InputError(
                 f"a study must have one objective, but {study.study_name!r} has {len(study.directions)}"
             )
-        this = (study.study_name, study._storage)
+        trials = study.get_trials(deepcopy=False)
+        # By its first trial: another process, or the same storage opened anew, knows the study by other objects.
+        this = (study.study_name, trials[0].datetime_start if trials else None)
         if self._study not in {None, this}:
             raise InputError("a sampler serves one study; make another ForecastSampler for another study")
         self._study = this
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
-        for trial in study.get_trials(deepcopy=False):
+        for trial in trials:
             if trial.number not in self._ended:
                 self._take_in(trial, sign)
         return self._history
@@ -164,17 +182,21 @@ class _Mirror:
         while (epoch := run.epochs + 1) <= self.max_epochs and (step := epoch + min(first, 1) - 1) in (
             trial.intermediate_values
         ):
-            history.record(number, epoch, sign * trial.intermediate_values[step])
+            score = sign * trial.intermediate_values[step]
+            if not math.isfinite(score):
+                run.diverged = True
+                break
+            history.record(number, epoch, score)
         if not ended:
             return
         self._ended.add(number)
         if trial.state is TrialState.COMPLETE:
             run.status = Status.COMPLETE
-            if not run.epochs and trial.value is not None:
+            if not run.epochs and trial.value is not None and math.isfinite(trial.value):
                 history.record(number, self.max_epochs, sign * trial.value)
         else:
             run.status = Status.STOPPED if trial.state is TrialState.PRUNED else Status.FAILED
-            run.diverged = DIVERGED in trial.user_attrs
+            run.diverged = run.diverged or DIVERGED in trial.user_attrs
 
 
 def _distribution(leaf: Leaf) -> BaseDistribution:

@@ -123,7 +123,9 @@ def rehearse(
     """Search recorded curves as a study would, and as others would for the same epochs.
 
     Epochs of a curve stand for shares of the study's own full budget, so the study's numbers are scaled: forty
-    trials stay forty trials, a first rung after a sixth of the training comes after a sixth of the curve.
+    trials stay forty trials, a first rung after a sixth of the training comes after a sixth of the curve. A trial of
+    several folds is rehearsed as one curve, and what needs the study's images is not known: the grace ``auto`` is taken
+    for one epoch.
 
     Args:
         spec: The study.
@@ -145,7 +147,12 @@ def rehearse(
             f"a rehearsal needs curves and seeds, but got {len(tables)} tables and {seeds} seeds"
         )
     for table in tables:  # found out here: an error where a pool's processes begin would only start new ones
-        completed(table.scores, table.diverged)
+        best = np.nanmax(completed(table.scores, table.diverged), axis=1, initial=-np.inf)
+        if np.median(best) >= best.max():
+            raise InputError(
+                f"recorded curves must leave something to find, but half of the recipes of {table.name!r} "
+                f"reach its best score, {best.max():.4g}"
+            )
     own = Setting(spec.searcher, spec.scheduler)
     with multiprocessing.get_context("spawn").Pool(
         min(jobs or available_cores(), len(tables) * seeds), _prepare, (list(tables),)
@@ -187,7 +194,8 @@ class _Runner:
                 "trials": spec.most_trials,
                 "budget_epochs": None
                 if spec.budget_epochs is None
-                else max(1.0, spec.budget_epochs * epochs / spec.epochs),
+                else max(1.0, spec.budget_epochs * epochs / spec.budget),
+                "enough": spec.enough,
             }
             for epochs in self._epochs
         ]
@@ -207,7 +215,8 @@ class _Runner:
         jobs = [
             (table, setting, limits[table], max(1, round(self._workers * setting.workers)), seed,
              spec.eta if setting.scheduler == spec.scheduler else None,
-             max(1, round(grace * self._epochs[table] / spec.epochs)))
+             max(1, round(grace * self._epochs[table] / spec.epochs)),
+             max(1, spec.finalists))
             for table in range(len(self._epochs))
             for seed in range(self._seeds)
         ]  # fmt: skip
@@ -235,7 +244,7 @@ def _prepare(tables: list[Table]) -> None:
 
 def _search(job: tuple[Any, ...]) -> tuple[int, float, int, list[float]]:
     """Epochs spent, time taken, trials begun, and regret at each share of what was spent."""
-    index, setting, limits, workers, seed, eta, grace = job
+    index, setting, limits, workers, seed, eta, grace, finish = job
     task = _TASKS[index]
     found = simulate(
         task.space,
@@ -247,6 +256,7 @@ def _search(job: tuple[Any, ...]) -> tuple[int, float, int, list[float]]:
         seed=seed,
         eta=eta,
         grace=grace,
+        finish=finish,
         **limits,
     )
     table = found.history

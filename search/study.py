@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,10 @@ from search.decisions.phase import Phase
 from search.decisions.policy import Policy
 from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler
+from search.elapsed import elapsed
 from search.errors import StudyError
 from search.execution.names import BEST, LAST
-from search.ledger import Ledger, records_of, time_of
+from search.ledger import Ledger
 from search.memory import named, remember
 from search.policies import make_parts
 from search.recording import Recording
@@ -187,7 +187,7 @@ class Study:
     ) -> Program:
         """Search and confirmation, standing where the ledger says."""
         spec, space = self.spec, ledger.space
-        began = time.monotonic() - _seconds_spent(ledger)
+        began = time.monotonic() - max(elapsed(ledger.trials()).values(), default=0.0)
 
         def seed_of(phase: str) -> Callable[[int], int]:
             return lambda number: derive_seed(spec.seed, phase, number) % 2**31
@@ -315,20 +315,6 @@ def _advice(spec: StudySpec, prepared: Prepared) -> tuple[str, ...]:
         "model glyphs has only seen characters, 32 pixels wide; for photographs name a pretrained network "
         "(--model resnet18 fetches its weights once)",
     )
-
-
-def _seconds_spent(ledger: Ledger) -> float:
-    """How long earlier drivers searched: the time between records, but for the gaps in which no driver was there.
-
-    A gap is longer than any epoch took, and a minute for starting.
-    """
-    records = [(time_of(trial, r.epoch) / 1000, r) for trial in ledger.trials() for r in records_of(trial)]
-    if not records:
-        return 0.0
-    longest = max(r.metrics.get("epoch_seconds", 0.0) for _, r in records)
-    times = sorted(moment for moment, _ in records)
-    steps = (later - earlier for earlier, later in pairwise(times))
-    return longest + sum(step for step in steps if step <= longest + 60)
 
 
 def _begun(ledger: Ledger) -> list[FrozenTrial]:

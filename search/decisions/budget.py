@@ -10,7 +10,9 @@ from enum import Enum
 from search.decisions.history import History, Status
 
 STEADY = 0.5
-"""Share of the workers' time that epochs take at least, once a search is on its way."""
+"""Share of the workers' time that epochs are taken to fill at least, before the pace can be seen."""
+SEEN = 5
+"""Epochs a worker after which it can."""
 
 
 class Stage(Enum):
@@ -60,8 +62,8 @@ class Budget:
 
         Args:
             history: What was trained so far.
-            seconds: How long that took. What is left of the time is turned into epochs at the same pace; of the time
-                that was not spent in epochs no more is counted than they took, for a start is made once.
+            seconds: How long that took. What is left of the time is turned into epochs at the same pace, the time
+                before the first epoch left out, for a start is made once.
         """
         spent = len(history.events)
         together = each = math.inf
@@ -77,8 +79,10 @@ class Budget:
     def _pace(self, history: History, seconds: float) -> float:
         """Epochs a second, of all workers together; 0 where nothing is known."""
         spent = len(history.events)
+        by_clock = spent / (seconds - history.began) if seconds > history.began else 0.0
+        if spent > SEEN * self.workers:
+            return by_clock
         trained = sum(run.seconds for run in history)
-        by_clock = spent / seconds if seconds > 0 else 0.0
         return max(by_clock, STEADY * self.workers * spent / trained) if trained > 0 else by_clock
 
     def stage(self, history: History, seconds: float, closes: Callable[[History, Left], bool]) -> Stage:

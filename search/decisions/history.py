@@ -29,7 +29,7 @@ class Run:
     Args:
         number: The trial's.
         params: Its recipe.
-        scores: Epoch, from 1 → score; epochs follow each other without a gap.
+        scores: Epoch, from 1 → score, ascending. There is a gap where a fold ended by its recipe's own rule.
         status: Where it stands.
         seconds: What its epochs took together, as far as that was told.
         pauses: Epochs at which it was told to pause.
@@ -46,8 +46,8 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """How many epochs are recorded."""
-        return len(self.scores)
+        """The last epoch that is recorded."""
+        return next(reversed(self.scores), 0)
 
     @property
     def ended(self) -> bool:
@@ -61,7 +61,8 @@ class History:
     `events` lists the trial and epoch of each record in the order of their coming, so that what is learnt from the
     first n of them can be learnt again after a restart. `spent` says how far the search is: the share of what it may
     spend, from 0 to 1; none where nothing limits it. `horizon` is how many epochs it will have trained at its
-    end, as far as that can be said; infinity where neither epochs nor time limit it.
+    end, as far as that can be said; infinity where neither epochs nor time limit it. `began` is when the first epoch
+    began, seconds after the search did: processes have to start first.
 
     Args:
         space: What recipes are drawn from.
@@ -82,6 +83,7 @@ class History:
         self.events: list[tuple[int, int]] = []
         self.spent: float | None = None
         self.horizon = math.inf
+        self.began = 0.0
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self._runs.values())
@@ -120,7 +122,9 @@ class History:
         else:
             before = self._best[number]
             best = max(before[-1], score) if before else score
-        self._best[number].append(best)
+        so_far = self._best[number]
+        so_far += [so_far[-1] if so_far else -math.inf] * (epoch - 1 - len(so_far))
+        so_far.append(best)
         return best
 
     def best_so_far(self, number: int) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -11,6 +13,7 @@ from search.decisions.budget import Budget, Stage
 from search.decisions.history import Status
 from search.decisions.policy import Policy
 from search.decisions.scheduler import Decision
+from search.elapsed import elapsed
 from search.ledger import PAUSES, Assignment, Ledger, records_of, time_of
 from search.searchers.keep_away import DIVERGED
 from trainables.protocol import EpochRecord
@@ -88,13 +91,19 @@ class Phase:
             for trial in trials
             for record in records_of(trial)
         )
+        moments = elapsed(trials)
+        lost = deque(
+            sorted((_ended_at(trial), trial.number) for trial in trials if DIVERGED in trial.user_attrs)
+        )
         for trial in trials:
             if trial.state is not TrialState.WAITING:
                 self._policy.begin(trial.number, trial.params)
-        for _, number, _, record in events:  # in the order in which they were judged
+        for moment, number, epoch, record in events:  # in the order in which they were judged
+            while lost and lost[0][0] < moment:
+                self._policy.end(lost.popleft()[1], Status.FAILED, diverged=True)
             if record.ended:
                 self._ended[number] = record
-            self._verdicts[number] = self._judge(number, record)
+            self._verdicts[number] = self._judge(number, record, moments[number, epoch])
         to_resume = []
         for trial in trials:
             if trial.number in self._policy.history:
@@ -119,9 +128,9 @@ class Phase:
             self._verdicts[trial.number] = Decision.PAUSE
             run.status = Status.PAUSED
 
-    def _judge(self, number: int, record: EpochRecord) -> Decision:
+    def _judge(self, number: int, record: EpochRecord, clock: float) -> Decision:
         seconds = record.metrics.get("epoch_seconds", 0.0)
-        return self._policy.on_record(number, record.epoch, record.score, seconds)
+        return self._policy.on_record(number, record.epoch, record.score, seconds, clock)
 
     def _is_paused(self, number: int) -> bool:
         """Whether an earlier driver paused a trial: its last record says so, unless it ended with it."""
@@ -198,7 +207,7 @@ class Phase:
         if time_ms is not None:
             self._listener.on_record(self.name, number, record, time_ms)
             # A trial's last record is judged too: it counts at its rung, as it does when a driver takes over.
-            decision = self._judge(number, record)
+            decision = self._judge(number, record, self._clock())
         if record.epoch >= self._max_epochs or record.ended:
             self._complete(number, record)
             return Decision.STOP
@@ -226,6 +235,11 @@ class Phase:
         self._live.discard(number)
         self._policy.end(number, STATUS[trial.state], diverged=DIVERGED in trial.user_attrs)
         self._listener.on_end(self.name, trial)
+
+
+def _ended_at(trial: FrozenTrial) -> float:
+    """When a trial ended, milliseconds since 1970."""
+    return trial.datetime_complete.timestamp() * 1000 if trial.datetime_complete else math.inf
 
 
 def own_end(last: EpochRecord | None) -> str:

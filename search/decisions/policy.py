@@ -118,8 +118,22 @@ class Policy:
         else:
             self.history.begin(number, params)
 
-    def on_record(self, number: int, epoch: int, score: float, seconds: float = 0.0) -> Decision:
-        """An epoch is over. A trial that pauses or stops is marked so; its end is told by `end`."""
+    def on_record(
+        self, number: int, epoch: int, score: float, seconds: float = 0.0, clock: float | None = None
+    ) -> Decision:
+        """An epoch is over. A trial that pauses or stops is marked so; its end is told by `end`.
+
+        Args:
+            number: Which trial.
+            epoch: From 1.
+            score: Higher is better.
+            seconds: What the epoch took; 0 where nobody knows.
+            clock: Seconds that the search has taken; none for as many as it had at the last `stage`.
+        """
+        if clock is not None:
+            if not self.history.events:
+                self.history.began = max(0.0, clock - seconds)
+            self._seconds = clock
         best = self.history.record(number, epoch, score, seconds)
         self._tell_spent()
         decision = self._scheduler.on_record(self.history, number, epoch, best)

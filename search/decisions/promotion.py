@@ -15,7 +15,7 @@ NEVER = {Status.STOPPED, Status.FAILED}
 """Of trials that will not train again and have no answer."""
 
 SCOUTING = 0.2
-"""Share of a search that one scout may take."""
+"""Share of a search that all scouts together may take."""
 
 RESERVE = 1.1
 """Of what finishing the best needs: what is left is an estimate, and the best may yet be others."""
@@ -70,7 +70,8 @@ class Promotion:
             trials pause at all rungs.
         optimism: How hopefully the forecast is read while the search goes on; in the end it is read soberly.
         scouts: So many trials, the first ones, run through whatever they score. They show how early scores and
-            late ones go together, which no rung can. Fewer where each would take more than a fifth of the search.
+            late ones go together, which no rung can. Fewer where together they would take more than
+            a fifth of the search.
         start: See above.
 
     Source: Li et al., MLSys 2020 (arXiv:1810.05934), algorithm 2.
@@ -97,7 +98,7 @@ class Promotion:
 
     def _affordable(self, history: History) -> int:
         """How many scouts the search can afford."""
-        trainings = history.horizon / self._ladder.max_epochs
+        trainings = history.horizon / history.max_epochs
         return int(min(self._scouts, SCOUTING * trainings))
 
     def _first(self, history: History) -> int:
@@ -116,15 +117,17 @@ class Promotion:
         # Rungs are where trials have paused, which an earlier driver may have placed otherwise.
         paused: dict[int, list[int]] = {}
         reached: dict[int, int] = {}
+        gone: dict[int, int] = {}
         for run in history:  # one pass: histories are long, and this is asked at every turn
             for rung in run.pauses:
                 reached[rung] = reached.get(rung, 0) + 1
+                # Not gone are those that were given up there: a search that is made longer has some.
+                gone[rung] = gone.get(rung, 0) + (run.epochs > rung or run.status is Status.RUNNING)
             if run.status is Status.PAUSED:
                 paused.setdefault(run.epochs, []).append(run.number)
         for rung in sorted(paused, reverse=True):
-            gone = reached[rung] - len(paused[rung])
             owed = math.floor(reached[rung] / self._ladder.eta)
-            if gone < owed:
+            if gone[rung] < owed:
                 best = self._best(history, paused[rung], rung, owed)
                 if best is not None:
                     return best
@@ -132,12 +135,14 @@ class Promotion:
 
     def _finished_next(self, history: History, spare: Left | None) -> int | None:
         """The next trial to finish: of the `finish` best, then of those that what is spare is enough for."""
+        if spare is not None and spare.together <= 0 and any(run.status is Status.RUNNING for run in history):
+            return None  # all is spent, and one that runs may be the answer that is missing
         ranked = self._ranked(history)
         paused = [number for number in ranked if history[number].status is Status.PAUSED]
         best = next((number for number in paused if number in ranked[: self._finish]), None)
         if best is not None or spare is None:
             return best
-        rest = {run.number: self._ladder.max_epochs - run.epochs for run in history}
+        rest = {run.number: history.max_epochs - run.epochs for run in history}
         claimed = sum(rest[run.number] for run in history if run.status is Status.RUNNING)
         room = min(spare.together - claimed, spare.each)
         return next((number for number in paused if rest[number] <= room), None)
@@ -147,17 +152,19 @@ class Promotion:
 
         Or whether what is left is too little to finish one that begins now, be it the best of all.
         """
-        whole = self._ladder.max_epochs
+        whole = history.max_epochs
         running = [run for run in history if run.status is Status.RUNNING]
         if left.together > RESERVE * (self._finish + len(running)) * whole and left.each > RESERVE * whole:
             return False
         worth = self._worth_finishing(history)
         if len(worth) == self._finish and min(left.together, left.each) < whole:
             return True
-        needs = [max(whole - history[number].epochs, 0) for number in worth]
+        needs = [whole - history[number].epochs for number in worth if not history[number].ended]
+        scouts, first = self._affordable(history), self._first(history)
         for run in running:
             if run.number not in worth:
-                following = (rung for rung in self._ladder.rungs if rung > run.epochs)
+                rungs = [] if run.number < scouts else self._ladder.rungs
+                following = (rung for rung in rungs if rung > run.epochs and rung >= first)
                 needs.append(next(following, whole) - run.epochs)
         return left.together <= RESERVE * sum(needs) or left.each <= RESERVE * max(needs, default=0)
 

@@ -93,7 +93,7 @@ class Forecast:
         """Of the process's columns: those of the recipe, and one a remembered study."""
         assert self._encoding is not None
         slots = self._encoding.slots
-        return np.concatenate([slots, np.full(len(self._memory), slots.max() + 1)])
+        return np.concatenate([slots, np.full(len(self._memory), slots.max(initial=-1) + 1)])
 
     def _of_study(self, points: Array, earlier: int | None = None) -> Array:
         """Recipes as the process takes them: of this study, or of an earlier one."""
@@ -110,7 +110,8 @@ class Forecast:
         seen = [
             (run.number, epoch, run.scores[epoch])
             for run in earlier
-            for epoch in sorted({*(e for e in grid if e <= run.epochs), min(run.epochs, epochs)} - {0})
+            for within in [[epoch for epoch in run.scores if epoch <= epochs]]
+            for epoch in sorted({*(epoch for epoch in grid if epoch in run.scores), *within[-1:]})
         ]
         seen += [(run.number, epochs, -math.inf) for run in earlier if run.diverged]
         if not any(math.isfinite(score) for *_, score in seen):
@@ -148,7 +149,7 @@ class Forecast:
         """Recipes of trials as points: shape (numbers, columns)."""
         encoding = self.encoding(history)
         for run in history.since(self._encoded):
-            if run.number >= len(self._points):
+            while run.number >= len(self._points):
                 self._points = np.vstack([self._points, np.zeros_like(self._points)])
             self._points[run.number] = encoding.encode(run.params)
         self._encoded = len(history)

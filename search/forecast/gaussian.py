@@ -66,8 +66,8 @@ class GaussianProcess:
 
     def __init__(self, slots: NDArray[np.int64]) -> None:
         self._slots = slots
-        self._count = int(slots.max()) + 1
-        root = np.sqrt(self._count)
+        self._count = int(slots.max(initial=-1)) + 1
+        root = np.sqrt(max(1, self._count))
         scales = np.array(PRIOR)
         scales[-1] *= root
         self._mean = np.log(

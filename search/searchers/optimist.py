@@ -58,7 +58,7 @@ class Optimist:
 
     def propose(self, history: History, number: int) -> Params:
         """A recipe; the first is the space's baseline, then come those that earlier studies recommend."""
-        if number == 0:
+        if number == 0 or not history.space.leaves():
             return dict(history.space.baseline())
         if number <= RECOMMENDED:
             recommended = self._forecast.recommended(history)

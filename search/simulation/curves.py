@@ -44,7 +44,9 @@ class Task:
     median: float
 
     def regret(self, score: float) -> float:
-        """0 for the best score known, 1 for a median random recipe's."""
+        """0 for the best score known, 1 for a median random recipe's; 1 below it where these are the same."""
+        if self.best == self.median:
+            return float(score < self.best)
         return (self.best - score) / (self.best - self.median)
 
 

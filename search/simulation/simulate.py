@@ -64,6 +64,7 @@ def simulate(
     memory: Sequence[History] = (),
     eta: float | None = None,
     grace: int = 1,
+    finish: int = 3,
 ) -> Simulation:
     """Search `space` where `curve` says what each training gives, and how long it takes.
 
@@ -86,6 +87,7 @@ def simulate(
         memory: What earlier searches of the same space saw (`Simulation.runs`), for the default searcher.
         eta: One in `eta` goes on at each rung, for schedulers given by name; their own if not given.
         grace: First rung, epochs, likewise.
+        finish: How many of the best trials shall have their full budget in the end; of ``default`` and ``promotion``.
 
     Raises:
         InputError: An unknown name, no limit at all, or curves of another length.
@@ -93,7 +95,9 @@ def simulate(
     if budget_epochs is None and budget_seconds is None and trials is None:
         raise InputError("one of budget_epochs, budget_seconds and trials must be given")
     history = History(space, max_epochs, timed=budget_seconds is not None)
-    parts = make_parts(searcher, scheduler, max_epochs, seed=seed, grace=grace, eta=eta, memory=memory)
+    parts = make_parts(
+        searcher, scheduler, max_epochs, seed=seed, grace=grace, eta=eta, finish=finish, memory=memory
+    )
     policy = Policy(history, *parts, Budget(trials, budget_epochs, budget_seconds, enough, workers))
     clockwork = _Clockwork(policy, curve, max_epochs, workers)
     clockwork.run(
@@ -167,7 +171,7 @@ class _Clockwork:
             self._policy.end(number, Status.FAILED, diverged=True)
             return
         self._rows.append((number, epoch, score, clock, self._spent))
-        decision = self._policy.on_record(number, epoch, score, float(seconds[epoch - 1]))
+        decision = self._policy.on_record(number, epoch, score, float(seconds[epoch - 1]), clock)
         if epoch < self._max_epochs and decision is Decision.CONTINUE:
             self._train(number, clock)
             return

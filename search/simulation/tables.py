@@ -64,6 +64,8 @@ class Table:
 def completed(scores: NDArray[np.float64], diverged: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Curves that were stopped, each continued by the mean course of the full ones that stood where it stopped.
 
+    A training that ended before its time by its own rule, the first of several folds, stays where it ended.
+
     Args:
         scores: See `Table`.
         diverged: Whose curves end for good.
@@ -71,6 +73,7 @@ def completed(scores: NDArray[np.float64], diverged: NDArray[np.bool_]) -> NDArr
     Raises:
         InputError: There are fewer than two full ones.
     """
+    scores = _bridged(scores)
     full = scores[~np.isnan(scores[:, -1])]
     if len(full) < 2:
         raise InputError(f"curves need at least two trainings of full length, but got {len(full)}")
@@ -83,6 +86,15 @@ def completed(scores: NDArray[np.float64], diverged: NDArray[np.bool_]) -> NDArr
         course = full[alike] - full[alike, known - 1 : known]
         whole[row, known:] = curve[known - 1] + course[:, known:].mean(axis=0)
     return whole
+
+
+def _bridged(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Curves whose gaps are filled with what was there before."""
+    epochs = np.arange(scores.shape[1])
+    known = ~np.isnan(scores)
+    before = np.maximum.accumulate(np.where(known, epochs, 0), axis=1)
+    last = np.where(known, epochs, -1).max(axis=1, keepdims=True)
+    return np.where(epochs < last, np.take_along_axis(scores, before, axis=1), scores)
 
 
 def write_table(table: Table, path: Path) -> None:

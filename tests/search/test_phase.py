@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import random
+import time
+
+import numpy as np
 import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
+from search.decisions.budget import Budget
+from search.decisions.history import History
 from search.decisions.ladder import Ladder
+from search.decisions.phase import Phase
+from search.decisions.policy import Policy
 from search.decisions.promotion import Promotion
 from search.decisions.scheduler import Decision, NoScheduler
+from search.elapsed import elapsed
 from search.execution.asha import Asha
-from search.ledger import records_of
+from search.ledger import RECORD, records_of
+from search.policies import make_parts
+from search.searchers.uniform import Uniform
 from tests.search.parts import ODD
 from tests.search.phases import (
     ENDED,
     EPOCHS,
+    SPACE,
     Told,
+    curve,
     drive,
     ledger_on,
     own_end_of,
@@ -53,6 +66,91 @@ def test_whatever_dies_when_the_trials_are_all_there_once_and_none_is_left_runni
             assert (trial.state is TrialState.COMPLETE) == (epochs == EPOCHS or ended)
         assert bool(trial.user_attrs["reason"]) == (trial.state is not TrialState.COMPLETE or ended)
         assert trial.user_attrs["seed"] == 1000 + trial.number
+
+
+def default_on(store):
+    """A phase of the default searcher and scheduler, with what it believes."""
+    searcher, scheduler = make_parts("default", "default", EPOCHS, seed=0)
+    decides = Policy(History(SPACE, EPOCHS), searcher, scheduler, Budget(trials=60))
+    phase = Phase(
+        "search",
+        ledger_on(store),
+        decides,
+        max_epochs=EPOCHS,
+        seed_of=lambda number: number,
+        listener=Told(),
+    )
+    return phase, decides, searcher
+
+
+@pytest.mark.parametrize("steps", [40, 90, 150])
+def test_after_a_death_the_same_is_believed_as_before(steps):
+    """Trials that diverged count from when they did: a fit of the hyperparameters looked at those that had."""
+    store = storage()
+    phase, policy, searcher = default_on(store)
+    rng = random.Random(1)
+    live, lost = {}, 0
+    for _ in range(steps):
+        while len(live) < 3 and (assignment := phase.next()) is not None:
+            live[assignment.number] = [assignment.known, assignment.params["x"]]
+        number = rng.choice(sorted(live))
+        live[number][0] += 1
+        epoch, x = live[number]
+        if x > 0.7 and epoch > 1:
+            phase.on_failure(number, "diverged", diverged=True)
+            del live[number]
+            lost += 1
+        elif phase.on_record(number, EpochRecord(epoch, curve(x, epoch), {})) is not Decision.CONTINUE:
+            del live[number]
+        time.sleep(0.002)  # the ledger's clock has milliseconds
+    assert lost
+    _, resumed, again = default_on(store)
+    for history, one in ((policy.history, searcher), (resumed.history, again)):
+        assert one._forecast.update(history)
+    shapes = [one._forecast._process.shape for one in (searcher, again)]
+    assert all(np.array_equal(getattr(shapes[0], name), getattr(shapes[1], name)) for name in vars(shapes[0]))
+
+
+def test_after_a_death_the_search_is_as_far_as_it_was():
+    """Of a limited time too: records are judged again as they were when they came."""
+    store = storage()
+    ledger = ledger_on(store)
+    for number in range(2):
+        ledger.ask(lambda number: number, {"x": 0.5})
+        for epoch in (1, 2):
+            ledger.record(number, EpochRecord(epoch, 0.5, {"epoch_seconds": 0.05}))
+            time.sleep(0.05)
+    trials = ledger.trials()
+    seconds = elapsed(trials)
+    assert list(seconds.values()) == pytest.approx([0.05, 0.1, 0.15, 0.2], abs=0.03)
+    judged = []
+    policy = Policy(History(SPACE, EPOCHS), Uniform(0), NoScheduler(), Budget(seconds=0.4))
+    scheduler = policy._scheduler
+    scheduler.on_record = lambda history, *_: judged.append(history.spent) or Decision.CONTINUE
+    Phase("search", ledger, policy, max_epochs=EPOCHS, seed_of=int, listener=Told())
+    assert judged == pytest.approx([0.125, 0.25, 0.375, 0.5], abs=0.1)
+    assert policy.history.began == pytest.approx(0.0, abs=1e-6)
+
+
+def kept(number, moments, metrics):
+    """A trial whose records came at these seconds."""
+    trial = optuna.trial.create_trial(
+        state=TrialState.RUNNING,
+        intermediate_values={epoch: 0.5 for epoch, _ in enumerate(moments, start=1)},
+        user_attrs={
+            f"{RECORD}{epoch}": {"time": int(1000 * moment), "metrics": metrics}
+            for epoch, moment in enumerate(moments, start=1)
+        },
+    )
+    trial.number = number
+    return trial
+
+
+@pytest.mark.parametrize("metrics", [{"epoch_seconds": 300.0}, {}], ids=["told", "not told"])
+def test_time_without_a_driver_is_not_counted_and_long_epochs_are(metrics):
+    trials = [kept(0, [1000, 1300, 1600], metrics), kept(1, [1900, 9000, 9300], metrics)]
+    assert elapsed(trials)[1, 3] == pytest.approx(300 * 5)
+    assert elapsed([]) == {}
 
 
 def test_a_driver_that_died_between_the_last_record_and_the_state_trains_nothing_again():

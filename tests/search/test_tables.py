@@ -87,6 +87,39 @@ def test_a_stopped_curve_goes_on_like_full_ones_that_stood_where_it_stopped():
         completed(stopped[9:], diverged[9:])
 
 
+def test_a_fold_that_ended_early_stands_where_it_ended():
+    """Its last record bears the fold's last epoch, and nothing lies between."""
+    full = table(5).scores
+    full[0, 3:-1] = np.nan
+    whole = completed(full, np.zeros(5, dtype=bool))
+    assert (whole[0, 3:-1] == full[0, 2]).all()
+    assert np.array_equal(whole[0, [0, 1, 2, -1]], full[0, [0, 1, 2, -1]])
+    assert np.array_equal(whole[1:], full[1:])
+
+
+def test_curves_that_leave_nothing_to_find_are_not_rehearsed_on(tmp_path):
+    """Regret has no unit where a median recipe is as good as the best."""
+    easy = table(9)
+    easy.scores[:6] = easy.scores.max()
+    with pytest.raises(InputError, match="half of the recipes of 'made' reach its best score"):
+        rehearse(spec(tmp_path), [easy], 2, seeds=1)
+    same = easy.task()
+    assert [same.regret(same.best), same.regret(same.best - 0.1)] == [0, 1]
+
+
+def test_a_rehearsal_finishes_as_many_as_the_study_has_finalists(tmp_path):
+    runs = [
+        rehearse(spec(tmp_path, trials=12, finalists=finalists), [table()], 2, seeds=2, jobs=1).own
+        for finalists in (1, 6)
+    ]
+    assert runs[1].clock == runs[0].clock == 1.0
+    budgets = [
+        rehearse(spec(tmp_path, trials=12, finalists=finalists), [table()], 2, seeds=2, jobs=1).trainings
+        for finalists in (1, 6)
+    ]
+    assert budgets[1] > budgets[0] + 1
+
+
 def spec(tmp_path, **settings):
     path = tmp_path / "study.yaml"
     path.write_text(json.dumps({"epochs": 18, "trials": 20, "finalists": 0, **settings}))

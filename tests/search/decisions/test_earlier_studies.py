@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.decisions.history import Status
+from search.decisions.history import History, Status
 from search.forecast.forecast import RECOMMENDED, Forecast
 from search.simulation import simulate
 from spaces import Float, SearchSpace, Switch
@@ -44,6 +44,17 @@ def seen(curve, seed=9, trainings=20):
 
 ALIKE = seen(data(7e-3, 2e-4, "c"))
 CONTRARY = seen(data(1e-5, 1e-6, "b"))
+
+
+def test_an_earlier_study_whose_folds_ended_early_is_remembered():
+    """Such a fold has a gap before its last epoch."""
+    earlier = History(SPACE, EPOCHS)
+    for number, run in enumerate(ALIKE):
+        copy = earlier.begin(number, run.params)
+        for epoch in [*range(1, 9), EPOCHS] if run.epochs == EPOCHS else list(run.scores):
+            earlier.record(number, epoch, run.scores[epoch])
+        copy.status = run.status
+    assert regret(6, 0, [earlier]) < 0.2
 
 
 def test_a_study_of_like_data_saves_most_of_the_way():

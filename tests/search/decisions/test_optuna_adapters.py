@@ -126,3 +126,69 @@ def test_one_sampler_serves_one_study_of_one_objective():
         )
     with pytest.raises(InputError, match="at least 1"):
         ForecastSampler(SPACE, 0)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_trial_that_reports_what_is_not_finite_is_pruned_and_teaches_nothing_wrong(broken):
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = ForecastSampler(SPACE, EPOCHS, 0)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=sampler.pruner())
+
+    def breaking(trial):
+        params = SPACE.draw(optuna_suggest(trial))
+        if params["lr"] > 1e-2:
+            trial.report(0.1, 1)
+            trial.report(broken, 2)
+            assert trial.should_prune()
+            raise optuna.TrialPruned
+        return objective_of(trial, params)
+
+    def objective_of(trial, params):
+        for epoch, score in enumerate(curve(params), start=1):
+            trial.report(float(score), epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return float(curve(params).max())
+
+    study.optimize(breaking, n_trials=50)
+    lost = [trial.number for trial in study.trials if trial.params["lr"] > 1e-2]
+    assert lost
+    assert sum(number >= 25 for number in lost) < 12  # chance: 6; the best recipes lie at 0.003
+    assert study.best_value > 0.7
+
+
+def test_it_goes_into_a_study_with_many_trials_of_another_making():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("other", 0, 1), n_trials=150)
+    sampler = ForecastSampler(SPACE, EPOCHS, 0)
+    study.sampler, study.pruner = sampler, sampler.pruner()
+    study.optimize(objective, n_trials=15)
+    assert [trial.state.is_finished() for trial in study.trials[150:]] == [True] * 15
+
+
+def test_trials_may_run_in_threads():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = ForecastSampler(SPACE, EPOCHS, 0)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=sampler.pruner())
+    study.optimize(objective, n_trials=40, n_jobs=4)
+    assert len(study.trials) == 40
+    assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert sampler._mirror._history.events
+    recorded = sum(len(run.scores) for run in sampler._mirror._history)
+    assert recorded == len(sampler._mirror._history.events) <= epochs_of(study)
+
+
+def test_a_sampler_can_be_pickled_and_goes_on():
+    import pickle
+
+    study = search(trials=12)
+    again = pickle.loads(pickle.dumps(study.sampler))  # noqa: S301
+    assert again.sample_relative(study, study.ask(), {}) == study.sampler.sample_relative(
+        study, study.trials[-1], {}
+    )
+
+
+def test_a_space_without_parameters_gives_its_one_recipe():
+    found = simulate(SearchSpace({}), lambda params: (np.linspace(0, 1, 9), np.ones(9)), 9, trials=12)
+    assert len(found.runs) == 12

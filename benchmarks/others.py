@@ -32,7 +32,7 @@ import numpy as np
 from search.decisions.budget import Left
 from search.decisions.history import History, Status
 from search.decisions.scheduler import Decision, Stopping
-from search.searchers.encoding import Encoding
+from search.encoding import Encoding
 from spaces import Choice, Float, Int, Leaf, Params, SearchSpace
 
 ETA = 3

@@ -21,8 +21,8 @@ from search.decisions.halving import Halving
 from search.decisions.history import History, Status
 from search.decisions.ladder import ladder_down
 from search.decisions.scheduler import Decision
-from search.execution.schedulers import HALVINGS, SCOUTS
 from search.forecast.forecast import Forecast
+from search.schedulers import HALVINGS, SCOUTS
 from search.searchers.keep_away import DIVERGED
 from search.searchers.optimist import Optimist
 from spaces import Choice, Float, InputError, Leaf, SearchSpace

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from search.decisions.history import History
 from search.decisions.policy import Searcher
 from search.decisions.scheduler import Scheduler
-from search.execution.schedulers import SCHEDULERS, make_scheduler
 from search.forecast.forecast import Forecast
+from search.schedulers import SCHEDULERS, make_scheduler
 from search.searchers.registry import SEARCHERS, make_searcher
 from spaces import InputError
 from spaces.errors import shown

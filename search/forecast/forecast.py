@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.decisions.history import History, Status
+from search.encoding import Encoding
 from search.forecast.gaussian import Array, GaussianProcess
 from search.forecast.price import Price
 from search.forecast.threads import one_thread
-from search.searchers.encoding import Encoding
 from spaces import Params
 
 START = 8

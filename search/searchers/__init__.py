@@ -1,1 +1,1 @@
-"""Who proposes the next recipe: Optuna's samplers over the project's spaces."""
+"""Who proposes the next recipe: the project's own searcher, and Optuna's samplers over its spaces."""

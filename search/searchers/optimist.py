@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from search.decisions.history import History, Status
+from search.encoding import Encoding
 from search.forecast.forecast import RECOMMENDED, Forecast
 from search.forecast.gaussian import Array
-from search.searchers.encoding import Encoding
 from spaces import Params
 from trainables.seeds import derive_seed
 
@@ -118,7 +118,12 @@ class Optimist:
 
         Source: Jones et al., Efficient global optimization of expensive black-box functions, 1998.
         """
-        complete = [history.score(run.number) for run in history if run.status is Status.COMPLETE]
+        epochs = history.fold_epochs or history.max_epochs  # of several folds the first one is foreseen
+        complete = [
+            history.best_so_far(run.number)[min(run.epochs, epochs) - 1]
+            for run in history
+            if run.status is Status.COMPLETE
+        ]
         if len(history) < SETTLED or not complete or not self._forecast.update(history):
             return math.inf
         from scipy.special import ndtr  # scipy.stats takes a second to import

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from search.searchers.encoding import Encoding
+from search.encoding import Encoding
 from spaces import Params, SearchSpace
 
 TREES = 64

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from search.searchers.encoding import Array, Encoding
+from search.encoding import Array, Encoding
 from search.simulation.curves import Task
 from spaces import Choice, Float, Int, Params, SearchSpace, Switch
 

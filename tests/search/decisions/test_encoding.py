@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.searchers.encoding import Encoding
+from search.encoding import Encoding
 from spaces import Choice, Float, Int, SearchSpace, Switch, load_space, preset_names, random_suggest
 
 INNER = SearchSpace({"v": Float(0, 1, step=0.25)})

@@ -84,6 +84,24 @@ def test_a_search_limited_by_its_trials_has_all_scouts():
     assert [runs[number].pauses for number in range(2)] == [[], []]
 
 
+def test_what_may_be_gained_is_held_against_the_fold_that_is_foreseen():
+    """Later folds may be harder; a mean over them says nothing about what the first may still reach."""
+    plain = search(budget=25).runs
+    folded = History(SPACE, 2 * EPOCHS, EPOCHS)
+    for run in plain:
+        folded.begin(run.number, run.params)
+    for number, epoch in plain.events:
+        folded.record(number, epoch, plain[number].scores[epoch])
+    for run in plain:
+        folded[run.number].status = run.status
+        if run.status is Status.COMPLETE:
+            for epoch in range(EPOCHS + 1, 2 * EPOCHS + 1):
+                folded.record(run.number, epoch, 0.3)
+    gains = [make_parts("default", "default", EPOCHS, seed=0)[0].gain(runs) for runs in (plain, folded)]
+    assert gains[0] == pytest.approx(gains[1], rel=1e-6)
+    assert np.isfinite(gains[0])
+
+
 def test_a_share_of_proposals_is_drawn_at_random_for_ever():
     searcher, _ = make_parts("default", "default", EPOCHS, seed=0)
     history = search(budget=10).runs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from search.encoding import Encoding
 from search.forecast import price as priced
 from search.forecast.price import Price
-from search.searchers.encoding import Encoding
 from search.simulation import simulate
 from spaces import Choice, Float, Int, SearchSpace
 

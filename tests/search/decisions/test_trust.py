@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from search.decisions.history import Status
+from search.encoding import Encoding
 from search.policies import make_parts
-from search.searchers.encoding import Encoding
 from search.simulation import simulate
 from spaces import Float, Int, Prior, SearchSpace, Switch
 

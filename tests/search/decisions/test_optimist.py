@@ -67,7 +67,7 @@ def test_scouts_run_through_and_later_trials_pause():
         ("budget_epochs", 6, 1),
         ("budget_epochs", 12, 2),
         ("budget_seconds", 4, 0),
-        ("budget_seconds", 24, 2),  # at its first epoch a search does not know its pace yet
+        ("budget_seconds", 12, 2),
     ],
 )
 def test_a_search_has_no_more_scouts_than_it_can_afford(limit, trainings, scouts):

@@ -103,6 +103,8 @@ class Promotion:
 
     def _first(self, history: History) -> int:
         rungs = self._ladder.rungs
+        if not rungs:
+            return self._ladder.max_epochs
         if self._forecast is None:
             return rungs[0]
         telling = self._forecast.telling(history, rungs)

@@ -147,7 +147,8 @@ def rehearse(
             f"a rehearsal needs curves and seeds, but got {len(tables)} tables and {seeds} seeds"
         )
     for table in tables:  # found out here: an error where a pool's processes begin would only start new ones
-        best = np.nanmax(completed(table.scores, table.diverged), axis=1, initial=-np.inf)
+        whole = completed(table.scores, table.diverged)
+        best = np.where(np.isnan(whole), -np.inf, whole).max(axis=1)  # none of a recipe that diverged at once
         if np.median(best) >= best.max():
             raise InputError(
                 f"recorded curves must leave something to find, but half of the recipes of {table.name!r} "

@@ -101,6 +101,7 @@ def test_curves_that_leave_nothing_to_find_are_not_rehearsed_on(tmp_path):
     """Regret has no unit where a median recipe is as good as the best."""
     easy = table(9)
     easy.scores[:6] = easy.scores.max()
+    easy.scores[8], easy.diverged[8] = np.nan, True
     with pytest.raises(InputError, match="half of the recipes of 'made' reach its best score"):
         rehearse(spec(tmp_path), [easy], 2, seeds=1)
     same = easy.task()
@@ -108,11 +109,6 @@ def test_curves_that_leave_nothing_to_find_are_not_rehearsed_on(tmp_path):
 
 
 def test_a_rehearsal_finishes_as_many_as_the_study_has_finalists(tmp_path):
-    runs = [
-        rehearse(spec(tmp_path, trials=12, finalists=finalists), [table()], 2, seeds=2, jobs=1).own
-        for finalists in (1, 6)
-    ]
-    assert runs[1].clock == runs[0].clock == 1.0
     budgets = [
         rehearse(spec(tmp_path, trials=12, finalists=finalists), [table()], 2, seeds=2, jobs=1).trainings
         for finalists in (1, 6)

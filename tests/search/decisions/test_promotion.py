@@ -61,12 +61,6 @@ def test_promoted_trials_count_while_they_run_on():
 
 
 def test_a_study_that_is_made_longer_promotes_again():
-    policies = []
-    for trials in (30, 60):
-        history = History(SPACE, 27)
-        policy = Policy(history, Uniform(0), Promotion(LADDER), Budget(trials))
-        policies.append(policy)
-
     def run(policy, first):
         history = policy.history
         promoted = 0
@@ -89,7 +83,7 @@ def test_a_study_that_is_made_longer_promotes_again():
                 policy.end(one.number, Status.STOPPED)
         return promoted
 
-    policy = policies[0]
+    policy = Policy(History(SPACE, 27), Uniform(0), Promotion(LADDER), Budget(30))
     assert run(policy, 0) >= 10
     policy.budget = Budget(60)
     assert run(policy, 30) >= 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from threading import RLock
 from typing import Any
 
@@ -131,7 +132,7 @@ class _Mirror:
     def __init__(self, space: SearchSpace, max_epochs: int) -> None:
         self._space, self.max_epochs = space, max_epochs
         self._history = History(space, max_epochs)
-        self._study: tuple[str, object] | None = None
+        self._study: tuple[str, datetime | None] | None = None
         self._ended: set[int] = set()
         self.lock = RLock()
 
@@ -155,10 +156,11 @@ class _Mirror:
             )
         trials = study.get_trials(deepcopy=False)
         # By its first trial: another process, or the same storage opened anew, knows the study by other objects.
-        this = (study.study_name, trials[0].datetime_start if trials else None)
-        if self._study not in {None, this}:
+        start = trials[0].datetime_start if trials else None
+        name, before = self._study or (study.study_name, start)
+        if name != study.study_name or (before and start and before != start):
             raise InputError("a sampler serves one study; make another ForecastSampler for another study")
-        self._study = this
+        self._study = name, before or start  # one that is only enqueued has not started
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
         for trial in trials:
             if trial.number not in self._ended:

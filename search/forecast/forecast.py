@@ -110,8 +110,8 @@ class Forecast:
         seen = [
             (run.number, epoch, run.scores[epoch])
             for run in earlier
-            for within in [[epoch for epoch in run.scores if epoch <= epochs]]
-            for epoch in sorted({*(epoch for epoch in grid if epoch in run.scores), *within[-1:]})
+            for last in [max((epoch for epoch in run.scores if epoch <= epochs), default=0)]
+            for epoch in sorted({last, *grid} & run.scores.keys())
         ]
         seen += [(run.number, epochs, -math.inf) for run in earlier if run.diverged]
         if not any(math.isfinite(score) for *_, score in seen):

@@ -189,6 +189,22 @@ def test_a_sampler_can_be_pickled_and_goes_on():
     )
 
 
+def test_a_study_is_the_same_when_its_storage_is_opened_anew(tmp_path):
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = ForecastSampler(SPACE, EPOCHS, 0)
+    url = f"sqlite:///{tmp_path}/study.db"
+    for _ in range(2):
+        study = optuna.create_study(
+            storage=url, study_name="one", direction="maximize", load_if_exists=True, sampler=sampler
+        )
+        study.enqueue_trial({"lr": 0.003, "width": 16, "drop": 0.2, "how": "head", "name": "a"})
+        study.optimize(objective, n_trials=3)
+    assert len(study.trials) == 6
+    other = optuna.create_study(study_name="one", direction="maximize", sampler=sampler)
+    with pytest.raises(InputError, match="one study"):
+        other.ask(sampler.infer_relative_search_space(other, None))
+
+
 def test_a_space_without_parameters_gives_its_one_recipe():
     found = simulate(SearchSpace({}), lambda params: (np.linspace(0, 1, 9), np.ones(9)), 9, trials=12)
     assert len(found.runs) == 12

@@ -39,6 +39,11 @@ HOPE = 1.0
 over those that were: with pauses they are looked at again, without them nothing would reach its end."""
 
 
+RANKED = 0.0
+"""Scores are taken as they are. What promises most runs to its end here, so the end of the ranks would soon be all near
+twins of the best, which ranks would set far apart."""
+
+
 class ForecastSampler(BaseSampler):
     """Proposes what the project's default searcher proposes, to a study of Optuna's own.
 
@@ -56,18 +61,24 @@ class ForecastSampler(BaseSampler):
         max_epochs: Full budget of a trial.
         seed: Of the proposals.
         optimism: Standard deviations above what is expected of a recipe; more tries more of what is unknown.
+        ranked: How far the forecast goes by ranks of scores, from 0 to below 1; the project's own goes half.
 
     Raises:
         InputError: `max_epochs` is below 1; later, the study has several objectives, or is another than before.
     """
 
     def __init__(
-        self, space: SearchSpace, max_epochs: int, seed: int = 0, optimism: float = OPTIMISM
+        self,
+        space: SearchSpace,
+        max_epochs: int,
+        seed: int = 0,
+        optimism: float = OPTIMISM,
+        ranked: float = RANKED,
     ) -> None:
         if max_epochs < 1:
             raise InputError(f"`max_epochs` must be at least 1, but got {max_epochs}")
         self._space, self._max_epochs, self._seed = space, max_epochs, seed
-        self._forecast = Forecast(derive_seed(seed, "forecast"))
+        self._forecast = Forecast(derive_seed(seed, "forecast"), ranked=ranked)
         self._searcher = Optimist(self._forecast, derive_seed(seed, "searcher") % 2**32, optimism)
         self._distributions = {name: _distribution(leaf) for name, leaf in space.leaves().items()}
         self._independent = RandomSampler(seed % 2**32)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from search.decisions.budget import Left
-from search.decisions.history import History, Status
+from search.decisions.history import History, Run, Status
 from search.decisions.ladder import Ladder
 from search.decisions.scheduler import Decision
 
@@ -142,11 +142,13 @@ class Promotion:
         ranked = self._ranked(history)
         paused = [number for number in ranked if history[number].status is Status.PAUSED]
         best = next((number for number in paused if number in ranked[: self._finish]), None)
-        if best is not None or spare is None:
+        if spare is None:
             return best
-        rest = {run.number: history.max_epochs - run.epochs for run in history}
-        claimed = sum(rest[run.number] for run in history if run.status is Status.RUNNING)
-        room = min(spare.together - claimed, spare.each)
+        running = [run for run in history if run.status is Status.RUNNING]
+        if best is not None and not running:
+            return best  # a search without one complete trial finishes one whatever it costs
+        rest = {number: history.max_epochs - history[number].epochs for number in paused}
+        room = min(spare.together - sum(self._claims(history, running, ranked)), spare.each)
         return next((number for number in paused if rest[number] <= room), None)
 
     def closes(self, history: History, left: Left) -> bool:
@@ -161,14 +163,20 @@ class Promotion:
         worth = self._worth_finishing(history)
         if len(worth) == self._finish and min(left.together, left.each) < whole:
             return True
-        needs = [whole - history[number].epochs for number in worth if not history[number].ended]
-        scouts, first = self._affordable(history), self._first(history)
-        for run in running:
-            if run.number not in worth:
-                rungs = [] if run.number < scouts else self._ladder.rungs
-                following = (rung for rung in rungs if rung > run.epochs and rung >= first)
-                needs.append(next(following, whole) - run.epochs)
+        needs = [whole - history[number].epochs for number in worth if history[number].status is Status.PAUSED]
+        needs += self._claims(history, running, worth)
         return left.together <= RESERVE * sum(needs) or left.each <= RESERVE * max(needs, default=0)
+
+    def _claims(self, history: History, running: Sequence[Run], ranked: Sequence[int]) -> list[int]:
+        """Epochs that running trials will train: the best of them all that are left, others until they pause."""
+        scouts, first = self._affordable(history), self._first(history)
+        claims = []
+        for run in running:
+            runs_through = run.number < scouts or run.number in ranked[: self._finish]
+            rungs = () if runs_through else self._ladder.rungs
+            following = (rung for rung in rungs if rung > run.epochs and rung >= first)
+            claims.append(next(following, history.max_epochs) - run.epochs)
+        return claims
 
     def _worth_finishing(self, history: History) -> list[int]:
         """The `finish` trials of which most is expected, finished ones among them, the best first."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from search.decisions.history import History, Status
 from search.encoding import Encoding
 from search.forecast.gaussian import Array, GaussianProcess
+from search.forecast.levels import RANKED, Levels
 from search.forecast.price import Price
 from search.forecast.threads import one_thread
 from spaces import Params
@@ -27,6 +28,8 @@ REMEMBERED = 150
 """Observations that are kept of all earlier studies together."""
 RECOMMENDED = 3
 """Recipes of earlier studies that are tried before anything is proposed."""
+SHORT = 0.2
+"""Of so many trainings as the search has; in a short one each recipe that other data recommend costs much."""
 APART = 0.3
 """Distance in the unit cube from which on two recipes are not alike."""
 PARENTS = 100
@@ -46,8 +49,7 @@ class Forecast:
 
     It learns from the scores of single epochs and not from the best so far: a curve that fell after a lucky start
     is told from one that rises. Each run is seen at some epochs of its course and at its last one. Scores
-    are brought to mean 0 and spread 1, and what lies far below the others is moved up to them: how bad a bad
-    recipe is teaches nothing about good ones. A recipe that diverged counts as the worst at its full budget.
+    are leveled (`Levels`) before. A recipe that diverged counts as the worst at its full budget.
     Running trials are taken to reach what they are expected to, so that workers do not all try the same.
 
     What it says follows from the history alone.
@@ -58,12 +60,13 @@ class Forecast:
     Args:
         seed: Of the choice of observations where there are too many.
         memory: What earlier studies saw.
+        ranked: How far it goes by ranks of scores; see `Levels`.
 
     Source: Arango et al., Quick-Tune, ICLR 2024 (what was learnt on other data sets comes first).
     """
 
-    def __init__(self, seed: int = 0, memory: Sequence[History] = ()) -> None:
-        self._seed = seed
+    def __init__(self, seed: int = 0, memory: Sequence[History] = (), ranked: float = RANKED) -> None:
+        self._seed, self._ranked = seed, ranked
         self._memory = tuple(memory)
         self._encoding: Encoding | None = None
         self._points = np.zeros((0, 0))  # a row a trial
@@ -74,7 +77,7 @@ class Forecast:
         self._next_fit = START
         self._state: tuple[object, ...] = ()
         self._ready = False
-        self._scale = (0.0, 1.0)
+        self._levels = Levels(np.zeros(1))
         self._priced: tuple[int, Price] | None = None
         self._best: tuple[int, ...] = ()
 
@@ -121,11 +124,12 @@ class Forecast:
         kept = self._choose(scores, REMEMBERED // len(self._memory), 1 / 2)
         points = self._encoding.encode_all([earlier[seen[row][0]].params for row in kept])
         left = _left(np.array([seen[row][1] for row in kept]), epochs)
-        return self._of_study(points, index), left, _level(scores)[0][kept]
+        return self._of_study(points, index), left, Levels(scores, self._ranked).leveled[kept]
 
     def recommended(self, history: History) -> list[Params]:
-        """The best recipes of the remembered studies, by turns, none like another."""
+        """The best recipes of the remembered studies, by turns, none like another; fewer where the search is short."""
         encoding = self.encoding(history)
+        count = int(min(RECOMMENDED, SHORT * history.horizon / history.max_epochs))
         found: list[Params] = []
         taken: list[Array] = []
         ranked = [
@@ -137,7 +141,7 @@ class Forecast:
         ]
         for place in range(max(map(len, ranked), default=0)):
             for runs in ranked:
-                if place >= len(runs) or len(found) == RECOMMENDED:
+                if place >= len(runs) or len(found) == count:
                     continue
                 point = encoding.encode(runs[place].params)
                 if all(np.linalg.norm(point - other) > APART for other in taken):
@@ -195,10 +199,9 @@ class Forecast:
         with one_thread():
             return self._process.predict(self._of_study(points))
 
-    def in_scores(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
-        """What `predict` says, as scores."""
-        center, spread = self._scale
-        return center + spread * mean, spread * deviation
+    def in_scores(self, levels: Array) -> Array:
+        """Values in the forecast's own scale as scores."""
+        return self._levels.in_scores(levels)
 
     def outlook(self, history: History, numbers: Sequence[int]) -> tuple[Array, Array]:
         """The same for trials."""
@@ -280,8 +283,8 @@ class Forecast:
         epochs += [self._epochs] * len(lost)
         scores += [worst] * len(lost)
         left = _left(np.array(epochs), self._epochs)
-        leveled, self._scale = _level(np.array(scores))
-        return self.points(history, numbers), left, leveled, tuple(numbers)
+        self._levels = Levels(np.array(scores), self._ranked)
+        return self.points(history, numbers), left, self._levels.leveled, tuple(numbers)
 
     def _condition(self, history: History, running: Sequence[int], lost: Sequence[int]) -> None:
         observed = [*self._observed, *self._ends.values()]
@@ -309,11 +312,3 @@ def _left(epochs: NDArray[np.int64], whole: int) -> Array:
     """What is left to train after `epochs` of `whole`: from 1 (after the first) to 0 (at the full budget)."""
     left: Array = np.zeros(len(epochs)) if whole == 1 else 1.0 - np.log(epochs) / math.log(whole)
     return left
-
-
-def _level(scores: Array) -> tuple[Array, tuple[float, float]]:
-    """Mean 0, spread 1 (which are told); what lies far below the others is moved up to them."""
-    low, high = np.quantile(scores, 0.1), scores.max()
-    scores = np.maximum(scores, low - 0.3 * (high - low))
-    center, spread = float(scores.mean()), max(float(scores.std()), 1e-9)
-    return (scores - center) / spread, (center, spread)

@@ -67,13 +67,13 @@ def test_a_study_of_other_data_does_no_harm():
     """Never worse than ten percent than without, of what there was to gain."""
     baseline = TOP - NOW(SPACE.baseline())[0][-1]
     for trainings in (8, 20):
-        without = np.mean([regret(trainings, seed) for seed in range(4)])
+        without = np.mean([regret(trainings, seed) for seed in range(10)])
         for memory in ([CONTRARY], [ALIKE, CONTRARY]):
-            assert np.mean([regret(trainings, seed, memory) for seed in range(4)]) < without + 0.1 * baseline
+            assert np.mean([regret(trainings, seed, memory) for seed in range(10)]) < without + 0.1 * baseline
 
 
 def test_the_baseline_comes_first_then_the_best_of_each_earlier_study_by_turns():
-    runs = simulate(SPACE, NOW, EPOCHS, 3 * EPOCHS, memory=[ALIKE, CONTRARY]).runs
+    runs = simulate(SPACE, NOW, EPOCHS, 15 * EPOCHS, memory=[ALIKE, CONTRARY]).runs
     assert runs[0].params == SPACE.baseline()
     best = [
         max(
@@ -86,6 +86,13 @@ def test_the_baseline_comes_first_then_the_best_of_each_earlier_study_by_turns()
     recommended = Forecast(0, [ALIKE, CONTRARY]).recommended(runs)
     assert len(recommended) == RECOMMENDED
     assert len({tuple(sorted(recipe.items())) for recipe in recommended}) == RECOMMENDED
+
+
+def test_a_short_search_tries_fewer_of_what_others_recommend():
+    for trainings, count in ((4, 0), (8, 1), (12, 2), (15, RECOMMENDED), (40, RECOMMENDED)):
+        runs = History(SPACE, EPOCHS)
+        runs.horizon = trainings * EPOCHS
+        assert len(Forecast(0, [ALIKE, CONTRARY]).recommended(runs)) == count
 
 
 def test_other_scales_and_lengths_are_no_hindrance():

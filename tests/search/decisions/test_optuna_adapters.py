@@ -77,7 +77,7 @@ def test_weak_trials_are_pruned_and_the_first_is_the_baseline():
 def test_its_proposals_are_those_of_the_simulator_for_the_same_events():
     """One trial at a time, none stopped: the searcher is the same, so the recipes are."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = ForecastSampler(SPACE, EPOCHS, seed=3, optimism=4.0)
+    sampler = ForecastSampler(SPACE, EPOCHS, seed=3, optimism=4.0, ranked=0.5)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=optuna.pruners.NopPruner())
     study.optimize(objective, n_trials=15)
     searcher, _ = make_parts("default", "none", EPOCHS, seed=3)

@@ -220,7 +220,11 @@ class Forecast:
         return [float(hope) for hope in hopes]
 
     def price(self, history: History, points: Array) -> Array:
-        """What recipes cost, as something to be taken from their upper bounds; 0 where time is not what is spent."""
+        """What recipes cost, as something to be taken from their upper bounds; 0 where time is not what is spent.
+
+        In the forecast's own scale, whose spread is that of early epochs too: what counts is how far recipes differ in
+        the end.
+        """
         if not history.timed:
             return np.zeros(len(points))
         if self._priced is None or self._priced[0] != len(history.events):
@@ -230,7 +234,7 @@ class Forecast:
             seconds = np.array([run.seconds / run.epochs for run in known])
             price = Price(self.points(history, [run.number for run in known]), seconds)
             self._priced = (len(history.events), price)
-        return self._priced[1].worth(points)
+        return self._priced[1].worth(points) * self._process.differing
 
     def telling(self, history: History, epochs: Sequence[int]) -> Sequence[float] | None:
         """Correlation of scores at each of `epochs` with the end; none where too little is known."""

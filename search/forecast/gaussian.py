@@ -197,6 +197,11 @@ class GaussianProcess:
         variance = shape.value + shape.own_value - (solved**2).sum(axis=0)
         return kernel @ self._weights, np.sqrt(np.maximum(variance, 1e-10))
 
+    @property
+    def differing(self) -> float:
+        """Standard deviation of the final value among recipes as yet unknown."""
+        return float(np.sqrt(self.shape.value + self.shape.own_value))
+
     def telling(self, left: float) -> float:
         """Correlation between a score with `left` still to train and the final value, of recipes as yet unknown."""
         shape = self.shape

@@ -35,7 +35,7 @@ class Price:
         return told
 
     def worth(self, points: Array) -> Array:
-        """What must be taken from a recipe's upper bound for its price, in deviations of the scores.
+        """What must be taken from a recipe's upper bound for its price, in deviations of final values among recipes.
 
         Of n recipes for the same money the best is expected ``√(2 ln n)`` deviations above the mean, so a recipe that
         takes the place of c others must be better by ``ln c / √(2 ln n)``; for about a hundred that is a third of ln c.

@@ -163,7 +163,9 @@ class Promotion:
         worth = self._worth_finishing(history)
         if len(worth) == self._finish and min(left.together, left.each) < whole:
             return True
-        needs = [whole - history[number].epochs for number in worth if history[number].status is Status.PAUSED]
+        needs = [
+            whole - history[number].epochs for number in worth if history[number].status is Status.PAUSED
+        ]
         needs += self._claims(history, running, worth)
         return left.together <= RESERVE * sum(needs) or left.each <= RESERVE * max(needs, default=0)
 

@@ -40,7 +40,7 @@ over those that were: with pauses they are looked at again, without them nothing
 
 
 RANKED = 0.0
-"""Scores are taken as they are. What promises most runs to its end here, so the end of the ranks would soon be all near
+"""By their distances alone. What promises most runs to its end here, so the end of the ranks would soon be all near
 twins of the best, which ranks would set far apart."""
 
 
@@ -64,7 +64,8 @@ class ForecastSampler(BaseSampler):
         ranked: How far the forecast goes by ranks of scores, from 0 to below 1; the project's own goes half.
 
     Raises:
-        InputError: `max_epochs` is below 1; later, the study has several objectives, or is another than before.
+        InputError: `max_epochs` is below 1, or `ranked` not from 0 to below 1; later, the study has several
+            objectives, or is another than before.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class ForecastSampler(BaseSampler):
     ) -> None:
         if max_epochs < 1:
             raise InputError(f"`max_epochs` must be at least 1, but got {max_epochs}")
+        if not 0 <= ranked < 1:
+            raise InputError(f"`ranked` must be from 0 to below 1, but got {ranked}")
         self._space, self._max_epochs, self._seed = space, max_epochs, seed
         self._forecast = Forecast(derive_seed(seed, "forecast"), ranked=ranked)
         self._searcher = Optimist(self._forecast, derive_seed(seed, "searcher") % 2**32, optimism)

@@ -33,10 +33,17 @@ class Left:
     Args:
         together: By all trials.
         each: By one trial, before the time is over.
+        lost: Whether what is not trained is lost, so that there is something to fill up; else an early end costs
+            nothing.
     """
 
     together: float
     each: float = math.inf
+    lost: bool = False
+
+
+UNLIMITED = Left(math.inf)
+"""Where nothing limits what may be trained."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Budget:
             each = together / self.workers
         if self.epochs is not None:
             together = min(together, self.epochs - spent)
-        return Left(together, each)
+        return Left(together, each, lost=math.isfinite(together) and not self._is_full(history))
 
     def _pace(self, history: History, seconds: float) -> float:
         """Epochs a second, of all workers together; 0 where nothing is known."""
@@ -100,10 +107,6 @@ class Budget:
         if self._is_full(history) or closes(history, left):
             return Stage.CLOSING
         return Stage.OPEN
-
-    def spare(self, history: History, seconds: float) -> Left | None:
-        """What is lost if nothing more is trained once the search closes; none where it closes by its trials."""
-        return None if self._is_full(history) else self.left(history, seconds)
 
     def spent(self, history: History, seconds: float) -> float | None:
         """The share of the budget that is spent, from 0 to 1, by the limit that is nearest; none without a limit."""

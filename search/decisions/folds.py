@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from search.decisions.budget import Left
+from search.decisions.budget import UNLIMITED, Left
 from search.decisions.history import History
 from search.decisions.scheduler import Decision, Scheduler
 
@@ -51,9 +51,9 @@ class FoldScheduler:
             return Decision.STOP
         return Decision.CONTINUE
 
-    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
+    def resume(self, history: History, *, closing: bool, left: Left = UNLIMITED) -> int | None:
         """Trials pause within their first fold alone, so its scheduler knows."""
-        return self._first.resume(history, closing=closing, spare=spare)
+        return self._first.resume(history, closing=closing, left=left)
 
     def closes(self, history: History, left: Left) -> bool:
         """What the first folds' scheduler finds."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from search.decisions.budget import Budget, Left, Stage
+from search.decisions.budget import UNLIMITED, Budget, Stage
 from search.decisions.history import History, Status
 from search.decisions.scheduler import Decision, Scheduler
 from spaces import InputError, Params
@@ -60,7 +61,7 @@ class Policy:
         self._scheduler = scheduler
         self._gain = (0, math.inf)
         self._seconds = 0.0
-        self._spare: Left | None = None
+        self._left = UNLIMITED
         if self.budget.enough is not None and not isinstance(searcher, Foreseeing):
             raise InputError("`enough` needs a searcher that foresees, as `default` does")
 
@@ -73,8 +74,11 @@ class Policy:
         self._seconds = seconds
         self._tell_spent()
         stage = self._by_budget(seconds)
-        self._spare = self.budget.spare(self.history, seconds) if stage is Stage.CLOSING else None
-        return Stage.CLOSING if stage is Stage.OPEN and self._settled() else stage
+        self._left = self.budget.left(self.history, seconds)
+        if stage is not Stage.OPEN or not self._settled():
+            return stage
+        self._left = replace(self._left, lost=False)
+        return Stage.CLOSING
 
     def _tell_spent(self) -> None:
         self.history.spent = self.budget.spent(self.history, self._seconds)
@@ -108,7 +112,7 @@ class Policy:
         """
         if stage is Stage.OVER:
             return None
-        return self._scheduler.resume(self.history, closing=stage is Stage.CLOSING, spare=self._spare)
+        return self._scheduler.resume(self.history, closing=stage is Stage.CLOSING, left=self._left)
 
     def begin(self, number: int, params: Params) -> None:
         """A trial begins, or goes on."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Protocol
 
-from search.decisions.budget import Left
+from search.decisions.budget import UNLIMITED, Left
 from search.decisions.history import History, Run, Status
 from search.decisions.ladder import Ladder
 from search.decisions.scheduler import Decision
@@ -112,10 +112,10 @@ class Promotion:
             return rungs[-min(self._start, len(rungs))]
         return self._ladder.first(telling, history.spent)
 
-    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
+    def resume(self, history: History, *, closing: bool, left: Left = UNLIMITED) -> int | None:
         """From the highest rung that owes a promotion the best paused trial; when closing, the best of all."""
         if closing:
-            return self._finished_next(history, spare)
+            return self._finished_next(history, left)
         # Rungs are where trials have paused, which an earlier driver may have placed otherwise.
         paused: dict[int, list[int]] = {}
         reached: dict[int, int] = {}
@@ -135,21 +135,34 @@ class Promotion:
                     return best
         return None
 
-    def _finished_next(self, history: History, spare: Left | None) -> int | None:
-        """The next trial to finish: of the `finish` best, then of those that what is spare is enough for."""
-        if spare is not None and spare.together <= 0 and any(run.status is Status.RUNNING for run in history):
-            return None  # all is spent, and one that runs may be the answer that is missing
+    def _finished_next(self, history: History, left: Left) -> int | None:
+        """The next trial to finish: of the `finish` best, then of those that what would be lost is enough for.
+
+        None that what is left is not enough for beside those that run: which are the best changes while they train. But
+        a search without a COMPLETE trial has no answer, so it finishes one whatever that costs.
+        """
         ranked = self._ranked(history)
+        worth = set(ranked[: self._finish])
         paused = [number for number in ranked if history[number].status is Status.PAUSED]
-        best = next((number for number in paused if number in ranked[: self._finish]), None)
-        if spare is None:
-            return best
         running = [run for run in history if run.status is Status.RUNNING]
-        if best is not None and not running:
-            return best  # a search without one complete trial finishes one whatever it costs
-        rest = {number: history.max_epochs - history[number].epochs for number in paused}
-        room = min(spare.together - sum(self._claims(history, running, ranked)), spare.each)
-        return next((number for number in paused if rest[number] <= room), None)
+        answered = any(run.status is Status.COMPLETE for run in history)
+        hopeful = running if left.together <= 0 else [run for run in running if run.number in worth]
+        if not answered and not hopeful:
+            return next(iter(paused), None)
+        pace = _Pace(history, left)
+        resumed = {run.number for run in running if run.pauses}
+        claimed = sum(
+            min(claim, left.each) for claim in self._claims(history, running, worth | resumed, pace)
+        )
+        room = min(left.together - claimed, left.each)
+        candidates = paused if left.lost else [number for number in paused if number in worth]
+        whole = history.max_epochs
+        fitting = (
+            number
+            for number in candidates
+            if pace.of(history[number], whole - history[number].epochs) <= room
+        )
+        return next(fitting, None)
 
     def closes(self, history: History, left: Left) -> bool:
         """Whether the best trials, and those that run until they pause, need all that is left.
@@ -158,26 +171,28 @@ class Promotion:
         """
         whole = history.max_epochs
         running = [run for run in history if run.status is Status.RUNNING]
-        if left.together > RESERVE * (self._finish + len(running)) * whole and left.each > RESERVE * whole:
+        pace = _Pace(history, left)
+        most = RESERVE * whole * pace.slowest
+        if left.together > (self._finish + len(running)) * most and left.each > most:
             return False
         worth = self._worth_finishing(history)
         if len(worth) == self._finish and min(left.together, left.each) < whole:
             return True
-        needs = [
-            whole - history[number].epochs for number in worth if history[number].status is Status.PAUSED
-        ]
-        needs += self._claims(history, running, worth)
+        paused = [history[number] for number in worth if history[number].status is Status.PAUSED]
+        needs = [pace.of(run, whole - run.epochs) for run in paused]
+        needs += self._claims(history, running, set(worth), pace)
         return left.together <= RESERVE * sum(needs) or left.each <= RESERVE * max(needs, default=0)
 
-    def _claims(self, history: History, running: Sequence[Run], ranked: Sequence[int]) -> list[int]:
-        """Epochs that running trials will train: the best of them all that are left, others until they pause."""
+    def _claims(
+        self, history: History, running: Sequence[Run], through: Container[int], pace: _Pace
+    ) -> list[float]:
+        """What running trials will train: those of `through` all that they have left, others until they pause."""
         scouts, first = self._affordable(history), self._first(history)
         claims = []
         for run in running:
-            runs_through = run.number < scouts or run.number in ranked[: self._finish]
-            rungs = () if runs_through else self._ladder.rungs
+            rungs = () if run.number < scouts or run.number in through else self._ladder.rungs
             following = (rung for rung in rungs if rung > run.epochs and rung >= first)
-            claims.append(next(following, history.max_epochs) - run.epochs)
+            claims.append(pace.of(run, next(following, history.max_epochs) - run.epochs))
         return claims
 
     def _worth_finishing(self, history: History) -> list[int]:
@@ -206,3 +221,28 @@ class Promotion:
         )
         best = max(numbers, key=lambda number: (history.score(number), -number))
         return best if history.score(best) >= scores[min(owed, len(scores)) - 1] else None
+
+
+class _Pace:
+    """Epochs of a dear recipe count for more where time is what is left: as many as usual ones take as long.
+
+    Args:
+        history: All runs.
+        left: What may still be trained.
+    """
+
+    def __init__(self, history: History, left: Left) -> None:
+        known = [run for run in history if run.epochs and run.seconds > 0]
+        self._usual = sum(run.seconds for run in known) / max(1, sum(len(run.scores) for run in known))
+        self._timed = math.isfinite(left.each) and bool(known)
+        self.slowest = max([1.0, *(self._relative(run) for run in known if not run.ended)])
+        """Of the trials that may still train, what an epoch of the dearest takes over what it usually takes."""
+
+    def of(self, run: Run, epochs: int) -> float:
+        """So many epochs of a run, in usual ones."""
+        return epochs * self._relative(run)
+
+    def _relative(self, run: Run) -> float:
+        if not self._timed or not run.scores or run.seconds <= 0:
+            return 1.0
+        return run.seconds / len(run.scores) / self._usual

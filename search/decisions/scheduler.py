@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from search.decisions.budget import Left
+from search.decisions.budget import UNLIMITED, Left
 from search.decisions.history import History
 
 
@@ -39,13 +39,13 @@ class Scheduler(Protocol):
         """
         ...
 
-    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
+    def resume(self, history: History, *, closing: bool, left: Left = UNLIMITED) -> int | None:
         """The paused trial that the next free worker shall go on with; none for a new one.
 
         Args:
             history: All runs so far.
             closing: No new trial will begin any more: what is worth finishing is finished now.
-            spare: What else may be trained then, and would be lost otherwise; none where an early end costs nothing.
+            left: What may still be trained.
         """
         ...
 
@@ -57,7 +57,7 @@ class Scheduler(Protocol):
 class Stopping:
     """Schedulers that never pause have nothing to resume."""
 
-    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
+    def resume(self, history: History, *, closing: bool, left: Left = UNLIMITED) -> int | None:
         """None."""
         return None
 

@@ -29,7 +29,8 @@ REMEMBERED = 150
 RECOMMENDED = 3
 """Recipes of earlier studies that are tried before anything is proposed."""
 SHORT = 0.2
-"""Of so many trainings as the search has; in a short one each recipe that other data recommend costs much."""
+"""Recipes for each training that epochs or time suffice for, at most: in a short search what other data recommend costs
+much."""
 APART = 0.3
 """Distance in the unit cube from which on two recipes are not alike."""
 PARENTS = 100
@@ -129,7 +130,9 @@ class Forecast:
     def recommended(self, history: History) -> list[Params]:
         """The best recipes of the remembered studies, by turns, none like another; fewer where the search is short."""
         encoding = self.encoding(history)
-        count = int(min(RECOMMENDED, SHORT * history.horizon / history.max_epochs))
+        # A search limited in time may be short, and before its first epoch nobody knows.
+        most = 1 if history.timed and not history.events else RECOMMENDED
+        count = int(min(most, SHORT * history.horizon / history.max_epochs))
         found: list[Params] = []
         taken: list[Array] = []
         ranked = [
@@ -207,16 +210,20 @@ class Forecast:
         """The same for trials."""
         return self.predict(self.points(history, numbers))
 
+    def _expected(self, history: History, numbers: Sequence[int]) -> Array:
+        with one_thread():
+            return self._process.expect(self._of_study(self.points(history, numbers)))
+
     def promise(
         self, history: History, numbers: Sequence[int], *, optimism: float = 0.0
     ) -> Sequence[float] | None:
         """What each trial may be hoped to reach; none where too little is known. See `promotion.Forecast`."""
         if not self.update(history):
             return None
+        if not optimism:
+            return [float(value) for value in self._expected(history, numbers)]
         expected, deviation = self.outlook(history, numbers)
-        hopes = expected + optimism * deviation
-        if optimism:
-            hopes = hopes - self.price(history, self.points(history, numbers))
+        hopes = expected + optimism * deviation - self.price(history, self.points(history, numbers))
         return [float(hope) for hope in hopes]
 
     def price(self, history: History, points: Array) -> Array:
@@ -247,7 +254,7 @@ class Forecast:
         """The trials of which most is expected, the best first; at most `count`."""
         if not self.update(history):
             return ()
-        expected, _ = self.outlook(history, self._best)
+        expected = self._expected(history, self._best)
         order = np.argsort(-expected, kind="stable")[:count]
         return tuple(self._best[index] for index in order)
 
@@ -299,8 +306,7 @@ class Forecast:
         self._best = tuple(sorted({numbers[index] for index in top}))
         if running:
             ahead = self._of_study(self.points(history, running))
-            expected, _ = self._process.predict(ahead)
-            self._process.extend(ahead, expected)
+            self._process.extend(ahead, self._process.expect(ahead))
 
     def _choose(self, scores: Array, count: int, best: float) -> NDArray[np.int64]:
         """Which observations to keep where there are more than `count`: the best ones, and some of the others."""

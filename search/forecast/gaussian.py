@@ -197,6 +197,13 @@ class GaussianProcess:
         variance = shape.value + shape.own_value - (solved**2).sum(axis=0)
         return kernel @ self._weights, np.sqrt(np.maximum(variance, 1e-10))
 
+    def expect(self, points: Array) -> Array:
+        """The mean alone, in a fraction of the time."""
+        expected: Array = (
+            self._kernel(points, np.zeros(len(points)), self._points, self._left) @ self._weights
+        )
+        return expected
+
     @property
     def differing(self) -> float:
         """Standard deviation of the final value among recipes as yet unknown."""

@@ -12,6 +12,10 @@ TAIL = 0.3
 """Scores may lie below the lowest tenth by so much of the distance from there to the best."""
 
 
+ROUNDING = 1e-9
+"""Scores that differ by so little of that distance are the same."""
+
+
 class Levels:
     """Brings scores to mean 0 and spread 1, so that differences among good ones count.
 
@@ -29,7 +33,8 @@ class Levels:
         from scipy.special import ndtri
 
         low, high = np.quantile(scores, 0.1), scores.max()
-        scores = np.maximum(scores, low - TAIL * (high - low))
+        lowest = low - TAIL * (high - low)
+        scores = np.where(scores <= lowest + ROUNDING * (high - low), lowest, scores)
         self._values, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
         quantiles = ndtri((np.cumsum(counts) - counts / 2) / len(scores))[places]
         self.leveled: Array = _standard((1 - ranked) * _standard(scores) + ranked * _standard(quantiles))

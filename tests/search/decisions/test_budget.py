@@ -76,7 +76,7 @@ def test_a_slow_start_is_not_taken_for_the_pace():
         for epoch in (1, 2):
             begun.record(number, epoch, 0.5, seconds=0.5)
     left = Budget(seconds=60, workers=2).left(begun, 30.0)
-    assert left == Left(60, 30)  # two workers, each a second for an epoch of half a one
+    assert left == Left(60, 30, lost=True)  # two workers, each a second for an epoch of half a one
     for epoch in range(3, 23):
         begun.record(0, epoch, 0.5, seconds=0.5)
     assert Budget(seconds=60, workers=2).left(begun, 12.0).together == pytest.approx(48 * 24 / 12)
@@ -103,8 +103,56 @@ def test_no_more_trials_are_being_finished_than_what_is_left_is_enough_for():
     runs = history(27, 20, 20, 9, complete=(0,))
     runs[1].status = runs[2].status = Status.RUNNING
     _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
-    assert scheduler.resume(runs, closing=True, spare=Left(7 + 7 + 18)) == 3
-    assert scheduler.resume(runs, closing=True, spare=Left(7 + 7 + 17)) is None
+    for lost in (True, False):
+        assert scheduler.resume(runs, closing=True, left=Left(7 + 7 + 18, lost=lost)) == (3 if lost else None)
+        assert scheduler.resume(runs, closing=True, left=Left(7 + 7 + 17, lost=lost)) is None
+    _, more = make_parts("random", "promotion", EPOCHS, seed=0, finish=4)
+    assert more.resume(runs, closing=True, left=Left(7 + 7 + 18)) == 3
+    assert more.resume(runs, closing=True, left=Left(7 + 7 + 17)) is None
+
+
+def test_of_the_best_that_one_is_finished_that_what_is_left_is_enough_for():
+    runs = history(27, 3, 15, complete=(0,))
+    _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
+    assert scheduler.resume(runs, closing=True, left=Left(24)) == 1
+    assert scheduler.resume(runs, closing=True, left=Left(20, 20)) == 2
+    runs[0].status = Status.STOPPED  # without an answer one is finished whatever it costs
+    assert scheduler.resume(runs, closing=True, left=Left(20, 20)) == 1
+
+
+def test_no_worker_idles_because_another_will_not_be_done_in_time():
+    """Of the time that is left a trial takes no more than one worker's."""
+    runs = history(27, 2, 15, complete=(0,))
+    runs[1].status, runs[1].pauses = Status.RUNNING, [1]
+    _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
+    assert scheduler.resume(runs, closing=True, left=Left(30, 15, lost=True)) == 2
+
+
+def test_an_epoch_of_a_dear_recipe_takes_more_of_the_time_that_is_left():
+    def told(seconds):
+        made = History(SPACE, EPOCHS)
+        for number, (epochs, each) in enumerate(((EPOCHS, 2.0), (15, seconds), (15, 2.0))):
+            made.begin(number, {"x": 0.5, "y": 0.5})
+            for epoch in range(1, epochs + 1):
+                made.record(number, epoch, 0.5, each)
+            made[number].status = Status.PAUSED if number else Status.COMPLETE
+        return made
+
+    _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
+    assert scheduler.resume(told(2.0), closing=True, left=Left(28, 14)) == 1
+    assert scheduler.resume(told(4.0), closing=True, left=Left(28, 14)) == 2
+    assert scheduler.resume(told(4.0), closing=True, left=Left(14)) == 1  # epochs are epochs
+    assert scheduler.closes(told(4.0), Left(2 * 28, 20))
+    assert not scheduler.closes(told(2.0), Left(2 * 28, 28))
+
+
+def test_what_was_resumed_to_be_finished_takes_all_that_it_needs():
+    """Though it may pause once more on its way."""
+    runs = history(27, 27, 27, 9, 9, complete=range(3))
+    runs[3].status, runs[3].pauses = Status.RUNNING, [9]
+    _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
+    assert scheduler.resume(runs, closing=True, left=Left(18 + 17, lost=True)) is None
+    assert scheduler.resume(runs, closing=True, left=Left(18 + 18, lost=True)) == 4
 
 
 def test_what_is_trained_last_comes_to_its_end():
@@ -136,13 +184,14 @@ def test_what_is_spare_finishes_the_next_best():
     runs[5].status = Status.RUNNING
     _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
     assert scheduler.resume(runs, closing=True) is None  # the best are finished, and nothing is lost
-    assert scheduler.resume(runs, closing=True, spare=Left(6 + 18, 18)) == 3
-    assert scheduler.resume(runs, closing=True, spare=Left(6 + 17, 18)) == 4
-    assert scheduler.resume(runs, closing=True, spare=Left(1000, 17)) == 4
-    assert scheduler.resume(runs, closing=True, spare=Left(6 + 12)) is None
-    assert Budget(epochs=200).spare(runs, 107.0) == Left(93)
-    assert Budget(seconds=200).spare(runs, 107.0) == Left(93, 93)
-    assert Budget(trials=6, epochs=200).spare(runs, 107.0) is None  # it closes by its trials
+    assert scheduler.resume(runs, closing=True, left=Left(6 + 18, 18, lost=True)) == 3
+    assert scheduler.resume(runs, closing=True, left=Left(6 + 17, 18, lost=True)) == 4
+    assert scheduler.resume(runs, closing=True, left=Left(1000, 17, lost=True)) == 4
+    assert scheduler.resume(runs, closing=True, left=Left(6 + 12, lost=True)) is None
+    assert Budget(epochs=200).left(runs, 107.0) == Left(93, lost=True)
+    assert Budget(seconds=200).left(runs, 107.0) == Left(93, 93, lost=True)
+    assert Budget(trials=6, epochs=200).left(runs, 107.0) == Left(93, lost=False)  # it closes by its trials
+    assert Budget(trials=9).left(runs, 107.0) == Left(np.inf)
 
 
 def test_no_trial_begins_that_could_not_be_finished():

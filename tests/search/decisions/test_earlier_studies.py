@@ -93,6 +93,9 @@ def test_a_short_search_tries_fewer_of_what_others_recommend():
         runs = History(SPACE, EPOCHS)
         runs.horizon = trainings * EPOCHS
         assert len(Forecast(0, [ALIKE, CONTRARY]).recommended(runs)) == count
+    runs = simulate(SPACE, NOW, EPOCHS, trials=5, memory=[ALIKE, CONTRARY]).runs  # how long is not said
+    assert len(Forecast(0, [ALIKE, CONTRARY]).recommended(runs)) == RECOMMENDED
+    assert len(Forecast(0, [ALIKE, CONTRARY]).recommended(History(SPACE, EPOCHS, timed=True))) == 1
 
 
 def test_other_scales_and_lengths_are_no_hindrance():

@@ -42,7 +42,17 @@ def test_predictions_at_the_full_budget_are_those_of_the_library():
     mean, deviation = process.predict(new)
     expected, wide = reference.predict(new, return_std=True)
     assert np.allclose(mean, expected, atol=1e-6)
+    assert np.allclose(process.expect(new), mean)
     assert np.allclose(deviation**2, wide**2 - shape.noise - JITTER, atol=1e-6)
+
+
+def test_recipes_far_from_all_others_differ_by_what_the_process_says():
+    points, left, scores = observations()
+    process = GaussianProcess(SLOTS)
+    process.condition(points, left, scores)
+    mean, deviation = process.predict(points[:3] + 1e4)
+    assert np.allclose(mean, 0.0)
+    assert np.allclose(deviation, process.differing)
 
 
 def test_observations_added_later_count_like_those_given_at_once():

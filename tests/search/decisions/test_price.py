@@ -7,6 +7,7 @@ import pytest
 
 from search.encoding import Encoding
 from search.forecast import price as priced
+from search.forecast.forecast import Forecast
 from search.forecast.price import Price
 from search.simulation import simulate
 from spaces import Choice, Float, Int, SearchSpace
@@ -45,6 +46,18 @@ def test_nothing_is_told_beyond_what_was_seen():
     points = np.array([[0.4], [0.5], [0.6]])
     price = Price(points, np.array([1.0, 1.2, 1.4]))
     assert price.relative(np.array([[-50.0], [50.0]])) == pytest.approx(np.log([1 / 1.2, 1.4 / 1.2]))
+
+
+def test_a_price_counts_by_how_far_recipes_differ_in_the_end():
+    """And not by the spread of all scores, which is that of early epochs too."""
+    forecast = Forecast(0)
+    runs = simulate(SPACE, curve, EPOCHS, budget_seconds=900.0, seed=0).runs
+    forecast.update(runs)
+    points = forecast.points(runs, [run.number for run in runs])
+    seconds = np.array([run.seconds / run.epochs for run in runs])
+    differing = forecast._process.differing
+    assert 0.2 < differing < 0.95
+    assert np.allclose(forecast.price(runs, points), differing * Price(points, seconds).worth(points))
 
 
 def spent(seed, **budget):

@@ -128,8 +128,8 @@ def test_the_rest_of_a_trial_of_several_folds_is_that_of_all_folds():
     for _ in range(2):
         begun(history, 135, Status.COMPLETE, score=0.9)
     begun(history, 9, Status.PAUSED, [3, 9], score=0.5)
-    assert scheduler.resume(history, closing=True, spare=Left(100)) is None
-    assert scheduler.resume(history, closing=True, spare=Left(126)) == 2
+    assert scheduler.resume(history, closing=True, left=Left(100, lost=True)) is None
+    assert scheduler.resume(history, closing=True, left=Left(126, lost=True)) == 2
 
 
 def test_a_search_of_folds_closes_when_its_best_need_their_later_folds():
@@ -145,10 +145,10 @@ def test_when_all_is_spent_without_an_answer_one_trial_is_finished_and_not_one_a
     for score in (0.3, 0.5, 0.4):
         begun(history, 9, Status.PAUSED, [3, 9], score=score)
     scheduler = Promotion(LADDER)
-    assert scheduler.resume(history, closing=True, spare=Left(0)) == 1
+    assert scheduler.resume(history, closing=True, left=Left(0, lost=True)) == 1
     history[1].status = Status.RUNNING
-    assert scheduler.resume(history, closing=True, spare=Left(0)) is None
-    assert scheduler.resume(history, closing=True, spare=Left(60)) == 2
+    assert scheduler.resume(history, closing=True, left=Left(0, lost=True)) is None
+    assert scheduler.resume(history, closing=True, left=Left(60, lost=True)) == 2
     assert scheduler.resume(history, closing=True) == 2
 
 

@@ -116,6 +116,9 @@ class Promotion:
         """From the highest rung that owes a promotion the best paused trial; when closing, the best of all."""
         if closing:
             return self._finished_next(history, left)
+        urgent = self._urgent(history, left)
+        if urgent is not None:
+            return urgent
         # Rungs are where trials have paused, which an earlier driver may have placed otherwise.
         paused: dict[int, list[int]] = {}
         reached: dict[int, int] = {}
@@ -133,6 +136,24 @@ class Promotion:
                 best = self._best(history, paused[rung], rung, owed)
                 if best is not None:
                     return best
+        return None
+
+    def _urgent(self, history: History, left: Left) -> int | None:
+        """The best of the trials worth finishing that has to go on now to be done in time, and still can.
+
+        It needs one worker; the others go on trying, until nothing that begins could be finished.
+        """
+        whole = history.max_epochs
+        pace = _Pace(history, left)
+        if left.each > (RESERVE * pace.slowest + 1) * whole:
+            return None
+        worth = self._worth_finishing(history)
+        running = [run for run in history if run.status is Status.RUNNING]
+        until_asked = min(self._claims(history, running, set(worth), pace), default=self._first(history))
+        for number in worth:
+            rest = pace.of(history[number], whole - history[number].epochs)
+            if history[number].status is Status.PAUSED and rest <= left.each <= RESERVE * rest + until_asked:
+                return number
         return None
 
     def _finished_next(self, history: History, left: Left) -> int | None:
@@ -173,7 +194,7 @@ class Promotion:
         running = [run for run in history if run.status is Status.RUNNING]
         pace = _Pace(history, left)
         most = RESERVE * whole * pace.slowest
-        if left.together > (self._finish + len(running)) * most and left.each > most:
+        if left.together > (self._finish + len(running)) * most and left.each >= whole:
             return False
         worth = self._worth_finishing(history)
         if len(worth) == self._finish and min(left.together, left.each) < whole:
@@ -181,7 +202,7 @@ class Promotion:
         paused = [history[number] for number in worth if history[number].status is Status.PAUSED]
         needs = [pace.of(run, whole - run.epochs) for run in paused]
         needs += self._claims(history, running, set(worth), pace)
-        return left.together <= RESERVE * sum(needs) or left.each <= RESERVE * max(needs, default=0)
+        return left.together <= RESERVE * sum(needs)
 
     def _claims(
         self, history: History, running: Sequence[Run], through: Container[int], pace: _Pace

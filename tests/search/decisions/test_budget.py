@@ -142,8 +142,43 @@ def test_an_epoch_of_a_dear_recipe_takes_more_of_the_time_that_is_left():
     assert scheduler.resume(told(2.0), closing=True, left=Left(28, 14)) == 1
     assert scheduler.resume(told(4.0), closing=True, left=Left(28, 14)) == 2
     assert scheduler.resume(told(4.0), closing=True, left=Left(14)) == 1  # epochs are epochs
-    assert scheduler.closes(told(4.0), Left(2 * 28, 20))
-    assert not scheduler.closes(told(2.0), Left(2 * 28, 28))
+    assert scheduler.closes(told(4.0), Left(30, 30))
+    assert not scheduler.closes(told(2.0), Left(30, 30))
+
+
+def test_one_worker_finishes_a_dear_recipe_while_the_others_go_on_trying():
+    made = History(SPACE, EPOCHS)
+    for number, (epochs, each) in enumerate(((EPOCHS, 2.0), (3, 4.0), (1, 2.0), (1, 2.0))):
+        made.begin(number, {"x": 0.5, "y": 0.5})
+        for epoch in range(1, epochs + 1):
+            made.record(number, epoch, 0.6 - 0.1 * number, each)
+    made[0].status, made[1].status, made[1].pauses = Status.COMPLETE, Status.PAUSED, [3]
+    _, scheduler = make_parts("random", "promotion", EPOCHS, seed=0)
+    rest = 24 * 4.0 / (70 / 32)  # in epochs of 70 / 32 seconds, as the usual one takes
+
+    def resumed(each):
+        return scheduler.resume(made, closing=False, left=Left(4 * each, each))
+
+    assert resumed(2 * rest) is None
+    assert resumed(rest + 1) == 1
+    assert resumed(rest - 1) is None  # too late
+    assert (
+        scheduler.resume(made, closing=False, left=Left(rest + 1)) is None
+    )  # epochs are not lost by waiting
+    assert not scheduler.closes(made, Left(4 * (rest + 1), rest + 1))
+    made[1].status = Status.RUNNING
+    assert resumed(rest + 1) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_time_is_idle_though_some_recipes_are_four_times_as_dear(seed):
+    def dear(params):
+        scores, _ = curve(params)
+        return scores, np.full(EPOCHS, 1.0 + 3.0 * params["x"])  # and so are the best
+
+    found = simulate(SPACE, dear, EPOCHS, budget_seconds=15 * EPOCHS, workers=4, seed=seed)
+    used = sum(run.seconds for run in found.runs) / (4 * 15 * EPOCHS)
+    assert 0.93 < used <= 1.0
 
 
 def test_what_was_resumed_to_be_finished_takes_all_that_it_needs():

@@ -14,7 +14,7 @@ from typing import Any
 import _package  # noqa: F401
 import numpy as np
 
-from search.decisions.budget import Left
+from search.decisions.budget import UNLIMITED, Left
 from search.decisions.history import History
 from search.policies import make_parts
 from search.simulation import simulate
@@ -57,10 +57,10 @@ class Watched:
         """As the scheduler has it."""
         return self._scheduler.on_record(history, number, epoch, score)
 
-    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
+    def resume(self, history: History, *, closing: bool, left: Left = UNLIMITED) -> int | None:
         """Timed from the first trial after the random ones on."""
         began = time.perf_counter()
-        number = self._scheduler.resume(history, closing=closing, spare=spare)
+        number = self._scheduler.resume(history, closing=closing, left=left)
         self._spent = 1e3 * (time.perf_counter() - began)
         if number is not None and len(history) > self._before:
             self.milliseconds.append(self._spent)

@@ -10,8 +10,6 @@ RANKED = 0.5
 """How far levels go by ranks: 0 leaves the scores' own distances, 1 would leave nothing but their order."""
 TAIL = 0.3
 """Scores may lie below the lowest tenth by so much of the distance from there to the best."""
-
-
 ROUNDING = 1e-9
 """Scores that differ by so little of that distance are the same."""
 

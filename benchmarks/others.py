@@ -29,7 +29,7 @@ from typing import Any, Protocol
 import _package
 import numpy as np
 
-from search.decisions.budget import Left
+from search.decisions.budget import UNLIMITED, Left
 from search.decisions.history import History, Status
 from search.decisions.scheduler import Decision, Stopping
 from search.encoding import Encoding
@@ -70,7 +70,7 @@ class AskAndTell(Stopping):
         self._next: tuple[object, Params, int] | None = None
         self._worst = -math.inf
 
-    def resume(self, history: History, *, closing: bool, spare: Left | None = None) -> int | None:
+    def resume(self, history: History, *, closing: bool, left: Left = UNLIMITED) -> int | None:
         """Ask for a job: of a trial that waits, or of a new recipe (which `propose` then gives)."""
         if closing:
             return None

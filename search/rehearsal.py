@@ -201,7 +201,10 @@ class _Runner:
             for epochs in self._epochs
         ]
         ran = self._map(setting, limits)
-        self.budgets = [float(np.mean([spent for spent, *_ in row])) for row in ran]
+        self.budgets = [
+            _budget(float(np.mean([spent for spent, *_ in row])), limit["budget_epochs"], epochs)
+            for row, limit, epochs in zip(ran, limits, self._epochs, strict=True)
+        ]
         self._clock = float(np.mean([[clock for _, clock, *_ in row] for row in ran]))
         return self._summed(setting, ran)
 
@@ -233,6 +236,11 @@ class _Runner:
         clock = float(np.mean([[clock for _, clock, *_ in row] for row in ran]))
         trials = float(np.mean([[trials for _, _, trials, _ in row] for row in ran]))
         return Rehearsed(setting, regrets, trials, clock / self._clock)
+
+
+def _budget(spent: float, limit: float | None, whole: int) -> float:
+    """Epochs for the others: as many as were spent, or the limit where what is left of it is less than a training."""
+    return spent if limit is None or limit - spent >= whole else limit
 
 
 _TASKS: list[Any] = []

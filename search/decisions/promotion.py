@@ -61,7 +61,8 @@ class Promotion:
     the top.
 
     Once no new trial may begin, the `finish` trials of which most is expected are finished, wherever they paused; and
-    where epochs or time would be left over, then the next ones, as many as can still be finished.
+    where epochs or time would be left over, then the next ones; of both as many as what is left is enough for. Where it
+    is time that is left, one of the former goes on before that if it could not be done in time later.
 
     Args:
         ladder: Where trials pause, and how many go on.
@@ -151,7 +152,7 @@ class Promotion:
         running = [run for run in history if run.status is Status.RUNNING]
         until_asked = min(self._claims(history, running, set(worth), pace), default=self._first(history))
         for number in worth:
-            rest = pace.of(history[number], whole - history[number].epochs)
+            rest = pace.rest(history[number])
             if history[number].status is Status.PAUSED and rest <= left.each <= RESERVE * rest + until_asked:
                 return number
         return None
@@ -177,13 +178,7 @@ class Promotion:
         )
         room = min(left.together - claimed, left.each)
         candidates = paused if left.lost else [number for number in paused if number in worth]
-        whole = history.max_epochs
-        fitting = (
-            number
-            for number in candidates
-            if pace.of(history[number], whole - history[number].epochs) <= room
-        )
-        return next(fitting, None)
+        return next((number for number in candidates if pace.rest(history[number]) <= room), None)
 
     def closes(self, history: History, left: Left) -> bool:
         """Whether the best trials, and those that run until they pause, need all that is left.
@@ -199,8 +194,7 @@ class Promotion:
         worth = self._worth_finishing(history)
         if len(worth) == self._finish and min(left.together, left.each) < whole:
             return True
-        paused = [history[number] for number in worth if history[number].status is Status.PAUSED]
-        needs = [pace.of(run, whole - run.epochs) for run in paused]
+        needs = [pace.rest(history[number]) for number in worth if history[number].status is Status.PAUSED]
         needs += self._claims(history, running, set(worth), pace)
         return left.together <= RESERVE * sum(needs)
 
@@ -255,6 +249,7 @@ class _Pace:
     def __init__(self, history: History, left: Left) -> None:
         known = [run for run in history if run.epochs and run.seconds > 0]
         self._usual = sum(run.seconds for run in known) / max(1, sum(len(run.scores) for run in known))
+        self._whole = history.max_epochs
         self._timed = math.isfinite(left.each) and bool(known)
         self.slowest = max([1.0, *(self._relative(run) for run in known if not run.ended)])
         """Of the trials that may still train, what an epoch of the dearest takes over what it usually takes."""
@@ -262,6 +257,10 @@ class _Pace:
     def of(self, run: Run, epochs: int) -> float:
         """So many epochs of a run, in usual ones."""
         return epochs * self._relative(run)
+
+    def rest(self, run: Run) -> float:
+        """What a run has left of its full budget, in usual ones."""
+        return self.of(run, self._whole - run.epochs)
 
     def _relative(self, run: Run) -> float:
         if not self._timed or not run.scores or run.seconds <= 0:

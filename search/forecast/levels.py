@@ -59,5 +59,7 @@ class Levels:
 
 def _standard(values: Array) -> Array:
     """Mean 0 and spread 1, where they differ."""
-    spread: Array = (values - values.mean()) / max(float(values.std()), 1e-9)
-    return spread
+    if np.ptp(values) == 0:  # else rounding in their mean would be what they differ by
+        return np.zeros(len(values))
+    standard: Array = (values - values.mean()) / max(float(values.std()), 1e-9)
+    return standard

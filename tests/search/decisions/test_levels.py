@@ -70,4 +70,5 @@ def test_beyond_the_best_levels_rise_as_in_the_upper_half():
 
 def test_one_score_alone_is_level_0():
     assert Levels(np.array([0.7])).leveled == pytest.approx([0.0])
+    assert not Levels(np.full(60, 12345.678)).leveled.any()
     assert Levels(np.array([0.7, 0.7])).in_scores(np.array([-1.0, 0.0, 2.0])) == pytest.approx([0.7] * 3)

@@ -31,10 +31,11 @@ lint: $(STAMP) ## ruff: style, imports, docstrings
 type: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
-# Studies of the tests take all cores by themselves; what trains or decides alone runs a file a process.
-test: $(STAMP) ## the tests that are quick (some 30 minutes on two cores)
-	$(BIN)/python -m pytest tests/test_house.py tests/search --ignore tests/search/decisions
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/spaces tests/trainables tests/search/decisions
+# Studies of the tests take all cores by themselves; all else runs a file a process.
+ALONE := $(addprefix tests/search/,studies cli tracking test_store.py test_ui.py)
+test: $(STAMP) ## the tests that are quick
+	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore=%)
 
 slow: $(STAMP) ## the tests that are not
 	$(BIN)/python -m pytest -m slow

@@ -44,7 +44,7 @@ from search.decisions.history import Status
 from search.encoding import Encoding
 from search.searchers.sampled import Sampled
 from search.simulation import simulate
-from search.simulation.curves import Task, task_from
+from search.simulation.curves import Curve, Task, task_from
 from search.simulation.families import FAMILIES, made_up
 from search.simulation.tables import built_in_tables, load_table
 from spaces import Float, Int, SearchSpace
@@ -127,26 +127,29 @@ def task(name: str) -> Task:
     return load_table(name).task() if name in built_in_tables() else lcbench(name)
 
 
-@cache
-def reachable(name: str) -> float:
-    """The best score that a climb finds which may train 3,500 recipes at full length."""
-    about = task(name)
-    encoding, rng = Encoding(about.space), np.random.default_rng(0)
+def climbed(space: SearchSpace, curve: Curve, drawn: int = 1500, steps: int = 10, each: int = 200) -> float:
+    """The best score that a climb finds which trains `drawn` random recipes at full length, then `each` a step."""
+    encoding, rng = Encoding(space), np.random.default_rng(0)
 
     def best_scores(points: np.ndarray) -> np.ndarray:
-        return np.array([np.nanmax(about.curve(encoding.decode(point))[0]) for point in points])
+        return np.array([np.nanmax(curve(encoding.decode(point))[0]) for point in points])
 
-    points = encoding.draw(rng, 1500)
+    points = encoding.draw(rng, drawn)
     scores = best_scores(points)
-    for _ in range(10):
+    for _ in range(steps):
         top = np.argsort(-scores, kind="stable")[:20]
         points, scores = points[top], scores[top]
-        parents = points[rng.integers(len(points), size=200)]
-        moved = rng.random(parents.shape) < rng.choice([0.2, 0.5, 1.0], (200, 1))
-        steps = 10 ** rng.uniform(-2, -0.5, (200, 1)) * rng.standard_normal(parents.shape)
-        tried = encoding.tidy(np.clip(parents + moved * steps, 0, 1))
+        parents = points[rng.integers(len(points), size=each)]
+        moved = rng.random(parents.shape) < rng.choice([0.2, 0.5, 1.0], (each, 1))
+        far = 10 ** rng.uniform(-2, -0.5, (each, 1)) * rng.standard_normal(parents.shape)
+        tried = encoding.tidy(np.clip(parents + moved * far, 0, 1))
         points, scores = np.vstack([points, tried]), np.concatenate([scores, best_scores(tried)])
     return float(scores.max())
+
+
+def reachable(name: str) -> float:
+    """The best score that a climb of 3,500 trainings finds."""
+    return climbed(task(name).space, task(name).curve)
 
 
 def task_names(groups: list[str]) -> list[str]:
@@ -172,8 +175,12 @@ Job = tuple[str, str, int, int, int]
 
 def regrets(job: Job) -> list[float]:
     """Of one search, at the shares of its budget."""
-    name, method, seed, workers, trainings = job
-    about = task(name)
+    return regrets_on(task(job[0]), job)
+
+
+def regrets_on(about: Task, job: Job) -> list[float]:
+    """The same on a task that is not among those of this script."""
+    _, method, seed, workers, trainings = job
     budget = trainings * about.max_epochs
     found = simulate(
         about.space, about.curve, about.max_epochs, budget, workers, seed=seed, **METHODS[method](seed)
@@ -225,13 +232,15 @@ def main() -> None:
         show_rows(table, methods, names)
 
 
-def searched(jobs: list[Job], processes: int, keep: Path | None) -> dict[Job, list[float]]:
+def searched(
+    jobs: list[Job], processes: int, keep: Path | None, search: Callable[[Job], list[float]] = regrets
+) -> dict[Job, list[float]]:
     """What each job found; what the file has already is not searched for again."""
     lines = keep.read_text().splitlines() if keep and keep.exists() else []
     found: dict[Job, list[float]] = {tuple(job): values for job, values in map(json.loads, lines)}
     missing = [job for job in jobs if job not in found]
     with multiprocessing.Pool(processes) as pool:
-        for job, values in zip(missing, pool.imap(regrets, missing, chunksize=1), strict=True):
+        for job, values in zip(missing, pool.imap(search, missing, chunksize=1), strict=True):
             found[job] = values
             if keep:
                 with keep.open("a") as file:

@@ -9,7 +9,7 @@ import pytest
 from search import Store, Study
 from search.check import check_data
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 GROCERY, SIGNS = SHARED / "data" / "grocery", SHARED / "data" / "sign_digits"
 WEIGHTS = SHARED / "weights" / "mobilenetv1_025.safetensors"
 

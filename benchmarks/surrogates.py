@@ -107,6 +107,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a file that keeps what was found, a line a search")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_args()
+    missing = [name for name in ("model.onnx", "encoding.json") if not (given.data / name).exists()]
+    if missing:
+        parser.error(f"--data must be a folder that holds {' and '.join(missing)}, but got {given.data}")
     names = DEVELOPED if given.tasks == "developed" else HELD_OUT
     with multiprocessing.Pool(given.jobs) as pool:
         known = dict(zip(names, pool.map(partial(ends, given.data), names, chunksize=1), strict=True))

@@ -8,6 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from trainables import lazy_compiler
+
+lazy_compiler.install()  # before torch, timm or torchvision is imported
+
 _HOMES = {
     "Dataset": "trainables.data",
     "Diverged": "trainables.protocol",

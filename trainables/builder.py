@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from spaces import InvalidParams, Params
-from trainables.augmentation import Augmentation, Curriculum
+from trainables.augmentation import Augmentation, Curriculum, Mixing
 from trainables.averaging import make_averaging
 from trainables.batchnorm import BatchNorm, re_estimate
 from trainables.class_weights import ClassWeights, scaled
 from trainables.config import Fixed, TrialConfig
+from trainables.course import Course, Pictures
 from trainables.data.batches import Split
 from trainables.finetuning import FineTuning, Parts, Plan, Pull
+from trainables.frozen.course import Features, Shortcut
+from trainables.frozen.head import Head
 from trainables.generators import seeded
 from trainables.gradients import Gradients
 from trainables.lasso import Lasso
@@ -31,6 +34,14 @@ from trainables.schedules import make_schedule
 from trainables.seeds import derive_seed
 from trainables.strategies import ParamGroup, Strategy, make_strategy
 from trainables.transfer import BoundTransfer, Source
+from trainables.transfer.features import classifier_prefix
+
+STORABLE = {
+    "mixing": {"none"},  # mixes images, not what a network makes of them
+    "transfer": {"none"},  # looks at all of the network
+    "batchnorm": {"as_built", "momentum", "frozen"},  # the others change what a frozen network computes
+}
+"""Kind → parts with which a frozen network computes the same for all trials."""
 
 REFRESH_BATCHES = 8
 """Training batches from which BatchNorm's statistics are taken for weights that never trained."""
@@ -86,9 +97,9 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     optimizer = chosen.make(_torch_groups(bound.groups, chosen.rate, config.regularisation.weight_decay))
     remember_momentum(optimizer)
     scaler = precision.scaler()
-    gradients = Gradients(
+    gradients_of = partial(
+        Gradients,
         model=model,
-        forward=torch.compile(model) if config.numerics.compile else model,
         criterion=_criterion(config, _class_counts(material, device)),
         transfer=bound.transfer,
         precision=precision,
@@ -96,6 +107,8 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         micro=MicroBatch(config.batch.micro, _shape_of_work(config, material, device)),
         limited=limit_memory(config.numerics.memory_limit, model, device),
     )
+    gradients = gradients_of(forward=torch.compile(model) if config.numerics.compile else model)
+    val = Split(material.val, device)
     return FineTuning(
         plan=Plan(
             epochs=config.epochs,
@@ -104,7 +117,14 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
             seed=config.seed,
             deterministic=config.numerics.deterministic,
         ),
-        parts=_parts(config, material, bound, optimizer, train),
+        parts=_parts(
+            config,
+            material,
+            bound,
+            optimizer,
+            train,
+            _courses(config, material, model, train, val, precision, gradients, gradients_of),
+        ),
         model=model,
         optimizer=optimizer,
         gradients=gradients,
@@ -112,7 +132,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         precision=precision,
         normalise=material.normalise,
         train=train,
-        val=Split(material.val, device),
+        val=val,
         classes=material.classes,
     )
 
@@ -168,6 +188,7 @@ def _parts(
     bound: Bound,
     optimizer: torch.optim.Optimizer,
     train: Split,
+    course: Callable[[float, bool], Course],
 ) -> Parts:
     regularisation = config.regularisation
     model = bound.model
@@ -175,12 +196,6 @@ def _parts(
     if regularisation.l1:
         decaying = [parameter for group in bound.groups if group.decays for parameter in group.params]
         pulls.append(Lasso(decaying, regularisation.l1))
-    policy: Augmentation = config.parts["augmentation"].make()
-    curriculum: Curriculum = config.parts["curriculum"].make()
-
-    def augment(progress: float) -> Callable[[Tensor], Tensor]:
-        strength = curriculum.strength(regularisation.augmentation_strength, progress)
-        return policy.at(strength, material.invariances)
 
     def refresh() -> None:
         batches = material.normalise.batches(train, config.batch.size)
@@ -190,8 +205,7 @@ def _parts(
         strategy=bound.strategy,
         schedule=make_schedule(config.parts["schedule"], config.warmup.share, config.warmup.start),
         sampling=config.parts["sampling"].make(),
-        augment=augment,
-        mixing=config.parts["mixing"].make(),
+        course=course,
         sharpness=config.parts["sharpness"].make(),
         pulls=pulls,
         clipping=config.parts["clipping"].make(),
@@ -199,6 +213,58 @@ def _parts(
         batchnorm=bound.batchnorm,
         stopping=config.parts["stopping"].make(),
         evaluating=partial(evaluating, optimizer, model, refresh),
+    )
+
+
+def _courses(
+    config: TrialConfig,
+    material: Material,
+    model: nn.Module,
+    train: Split,
+    val: Split,
+    precision: Precision,
+    gradients: Gradients,
+    gradients_of: Callable[..., Gradients],
+) -> Callable[[float, bool], Course]:
+    """What the steps of an epoch work on: images, or stored features where they say all."""
+    policy: Augmentation = config.parts["augmentation"].make()
+    curriculum: Curriculum = config.parts["curriculum"].make()
+    mixing: Mixing = config.parts["mixing"].make()
+    hard = torch.eye(len(material.classes), device=precision.device)
+    peak = config.regularisation.augmentation_strength
+
+    def augment(strength: float) -> Callable[[Tensor], Tensor]:
+        return policy.at(strength, material.invariances)
+
+    def strength(progress: float) -> float:
+        return curriculum.strength(peak, progress)
+
+    def pictures(progress: float) -> Course:
+        changes = augment(strength(progress))
+        return Pictures(train, val, changes, mixing, hard, material.normalise, gradients, precision)
+
+    storable = (
+        config.numerics.stored_features
+        and material.weights is not None
+        and config.parts["strategy"].name != "scratch"
+        and all(config.parts[kind].name in names for kind, names in STORABLE.items())
+        and classifier_prefix(model)
+    )
+    if not storable:
+        return lambda progress, untouched: pictures(progress)
+    head = Head(model, config.regularisation.dropout)
+    made_from = (material.key, config.parts["augmentation"], material.invariances)
+    return Shortcut(
+        pictures=pictures,
+        features=Features(model, train, val, augment, material.normalise, precision, made_from),
+        head=head,
+        model=model,
+        train=train,
+        hard=hard,
+        strength=strength,
+        gradients=gradients_of(forward=head),
+        normalise=material.normalise,
+        precision=precision,
     )
 
 

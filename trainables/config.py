@@ -75,6 +75,8 @@ class Fixed(BaseModel):
         compile: Run the network through ``torch.compile``; ``auto`` measures once a study whether what
             it saves in one trial is more than what it costs.
         deterministic: Only operations that give the same bits each time, also on a GPU; slower there.
+        stored_features: Where only the classifier learns, let it learn from what the frozen network makes of a few
+            fixed views of each image, computed once for all trials; false computes it anew at each step.
         options: Options of parts held constant, by their full names (``optimizer.sgd.momentum: 0.95``);
             those of parts that a recipe does not use have no effect on it.
         batch_size: Images a step of the optimizer sees.
@@ -128,6 +130,7 @@ class Fixed(BaseModel):
     gradient_checkpointing: bool = False
     compile: bool | Literal["auto"] = False
     deterministic: bool = False
+    stored_features: bool = True
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
     batch_size: int = Field(default=32, ge=1)
@@ -256,6 +259,7 @@ class NumericsConfig:
     gradient_checkpointing: bool
     compile: bool
     deterministic: bool
+    stored_features: bool
 
 
 @dataclass(frozen=True)
@@ -339,6 +343,7 @@ class TrialConfig:
                 gradient_checkpointing=settled.gradient_checkpointing,
                 compile=settled.compile is True,
                 deterministic=settled.deterministic,
+                stored_features=settled.stored_features,
             ),
         )
 

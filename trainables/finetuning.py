@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,19 +12,19 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from trainables.augmentation import Mixing
 from trainables.averaging import Averaging
 from trainables.batchnorm import BatchNorm
 from trainables.clipping import Clipping
+from trainables.course import Course
 from trainables.data.batches import Split
 from trainables.determinism import exact
-from trainables.evaluation import Normalise, WithWeights, predict, score_logits
+from trainables.evaluation import Normalise, score_logits
 from trainables.generators import seeded
 from trainables.gradients import Gradients
-from trainables.instruments import PeakMemory, Stopwatch, UpdateRatio, learning_rates, near_zero
+from trainables.instruments import Laps, PeakMemory, UpdateRatio, learning_rates, near_zero
 from trainables.optimizers import set_pace
 from trainables.precision import Precision
-from trainables.protocol import Diverged, EpochRecord, State
+from trainables.protocol import SECONDS, Diverged, EpochRecord, State
 from trainables.report import detailed, headline
 from trainables.sampling import Sampling
 from trainables.schedules import Schedule
@@ -32,6 +32,7 @@ from trainables.seeds import derive_seed
 from trainables.sharpness import Sharpness
 from trainables.stopping import Stopping
 from trainables.strategies import Strategy
+from trainables.transfer.features import classifier_prefix
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Parts:
         strategy: Which layers learn, how fast, from when on.
         schedule: Factors on learning rate and momentum.
         sampling: Which images an epoch shows.
-        augment: Progress → the changes of images [B, C, H, W] in [0, 1] at that time.
-        mixing: Of images with each other.
+        course: (Progress, whether all but the classifier still is as it was pretrained) → what the steps of an
+            epoch work on that begins then.
         sharpness: How many passes make a gradient.
         pulls: Penalties on weights.
         clipping: Of gradients.
@@ -82,8 +83,7 @@ class Parts:
     strategy: Strategy
     schedule: Schedule
     sampling: Sampling
-    augment: Callable[[float], Callable[[Tensor], Tensor]]
-    mixing: Mixing
+    course: Callable[[float, bool], Course]
     sharpness: Sharpness
     pulls: Sequence[Pull]
     clipping: Clipping
@@ -126,9 +126,11 @@ class FineTuning:
         self.epoch = 0
         self.scores: list[float] = []
         self.best_epoch, self.best_score = 0, -float("inf")
-        self.best_weights: dict[str, Tensor] = {}
-        self._hard = torch.eye(len(self.classes), device=precision.device)
+        self._best: dict[str, Tensor] = {}
+        self._classifier = classifier_prefix(model)
+        self._whole = False  # whether more than the classifier may have changed by now
         self._memory = PeakMemory(precision.device)
+        self._laps = Laps(precision.device)
 
     def epochs(self) -> Iterator[EpochRecord]:
         """Train from where the state stands to the full budget or the recipe's own end, one record an epoch.
@@ -145,9 +147,12 @@ class FineTuning:
     def _epoch(self, epoch: int) -> EpochRecord:
         began = time.perf_counter()
         self._memory.begin()
+        self._laps.begin()
         with seeded(derive_seed(self.plan.seed, "epoch", epoch), self.precision.device):
             metrics = self._train(epoch)
+        self._laps.lap("other")
         metrics |= self._validate(epoch)
+        self._laps.lap("validation")
         metrics["gap/loss"] = metrics["val/loss"] - metrics["train/loss"]
         metrics["gap/accuracy"] = metrics["train/accuracy"] - metrics["val/accuracy"]
         metrics["memory/peak_mb"] = self._memory.end()
@@ -156,6 +161,8 @@ class FineTuning:
         ended = "" if epoch == self.plan.epochs else self.parts.stopping.ended(self.scores)
         report = self._report() if ended or epoch == self.plan.epochs else {}
         metrics |= headline(report)
+        self._laps.lap("other")
+        metrics |= {f"{SECONDS}{what}": seconds for what, seconds in self._laps.seconds().items()}
         metrics["epoch_seconds"] = time.perf_counter() - began
         return EpochRecord(epoch, self.scores[-1], metrics, ended, report)
 
@@ -169,24 +176,23 @@ class FineTuning:
         for group in self.optimizer.param_groups:
             group["peak_lr"] = group["top_lr"] * parts.strategy.pace(group["name"], epoch)
         self.gradients.micro.learning(sum(p.numel() for p in self.model.parameters() if p.requires_grad))
-        augment = parts.augment((epoch - 1) / plan.epochs)
+        course = self._course = self._enter((epoch - 1) / plan.epochs)
         brake = parts.schedule.brake(self.scores)
         order = self._order(derive_seed(plan.seed, "order", epoch))
-        waiting, ratio = Stopwatch(), UpdateRatio()
+        ratio, laps = UpdateRatio(), self._laps
         figures = []
+        laps.lap("other")
         began = time.perf_counter()
         for step, rows in enumerate(order):
             self._set_pace(epoch, step, brake)
-            with waiting:
-                images, labels = self.train.draw(rows.to(self.train.labels.device))
-            images, targets = parts.mixing(augment(images), self._hard[labels])
-            inputs = self.normalise(images)
+            inputs, targets = course.batch(rows, laps)
             measured = step == len(order) // 2  # in the middle, where the rate is the epoch's
             if measured:
                 ratio.begin(self._learning())
             figures.append(self._step(inputs, targets))
             if measured:
                 update_ratio = ratio.end(self._learning())
+            laps.lap("arithmetic")
         losses, hits, norms = torch.stack(figures).cpu().unbind(1)  # the one wait for the device
         seconds = time.perf_counter() - began
         self._check_finite(epoch, losses, norms)
@@ -203,7 +209,6 @@ class FineTuning:
             "train/skipped_steps": len(norms) - len(finite),
             "train/passes": parts.sharpness.passes,
             "train/micro_batch": self.gradients.micro.size,
-            "train/data_wait": waiting.seconds / seconds,
             **scale,
             **learning_rates(self.optimizer),
             "images_per_second": images_seen / seconds,
@@ -224,8 +229,9 @@ class FineTuning:
     def _step(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """One step of the optimizer on one effective batch: its loss, hits and gradient norm, [3]."""
         self.optimizer.zero_grad(set_to_none=True)
+        gradients = self._course.gradients
         figures = self.parts.sharpness.gradients(
-            lambda: self.gradients(inputs, targets), self.optimizer, self.model
+            lambda: gradients(inputs, targets), self.optimizer, self.model
         )
         self.scaler.unscale_(self.optimizer)
         for penalty in self.parts.pulls:
@@ -254,44 +260,70 @@ class FineTuning:
     def _validate(self, epoch: int) -> dict[str, float]:
         with self.parts.evaluating():
             shown = self.parts.averaging.module(self.model)
-            logits = predict(shown, self.val, self.normalise, self.precision)
+            logits = self._course.logits(shown)
             figures = score_logits(logits, self.val.labels)
             if not math.isfinite(figures["loss"]):
                 raise Diverged("validation loss", epoch, self.steps_per_epoch, figures["loss"])
             if figures["accuracy"] > self.best_score:
                 self.best_epoch, self.best_score = epoch, figures["accuracy"]
-                best = shown.state_dict()
-                self.best_weights = {name: tensor.detach().clone() for name, tensor in best.items()}
+                self._best = _copied(self._changed(shown.state_dict()))
         return {f"val/{name}": value for name, value in figures.items()}
 
     def _report(self) -> dict[str, object]:
         """What the best weights are worth on the validation split, in detail."""
-        best = WithWeights(self.model, self.best_weights)
-        logits = predict(best, self.val, self.normalise, self.precision)
+        logits = self._course.logits(self.model, self._best)
         return {"epoch": self.best_epoch, **detailed(logits, self.val.labels, self.classes)}
 
+    def _enter(self, progress: float) -> Course:
+        """The course of the next epoch. The first on which all of the network may change leaves what was before."""
+        course = self.parts.course(progress, not self._whole)
+        if course.whole and not self._whole:
+            if self._best:  # of the classifier alone: the rest, which now begins to change, belongs to it
+                self._best = _copied(self.best_weights)
+            self._whole = True
+        return course
+
+    def _changed(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Of a network's weights those that may have changed since it was made."""
+        if self._whole:
+            return weights
+        return {name: tensor for name, tensor in weights.items() if name.startswith(self._classifier)}
+
+    @property
+    def best_weights(self) -> dict[str, Tensor]:
+        """All weights and buffers of the network at its best epoch, by name; nothing before the first."""
+        return {**self.model.state_dict(), **self._best} if self._best else {}
+
     def state_dict(self) -> State:
-        """Everything a continuation needs, best weights included. Seeds follow from epoch and trial."""
+        """Everything a continuation needs, best weights included. Seeds follow from epoch and trial.
+
+        As long as only the classifier has learnt, of all weights only its own are there: the others are those that
+        the network is made with.
+        """
         return {
             "epoch": self.epoch,
             "scores": self.scores,
-            "model": self.model.state_dict(),
+            "whole": self._whole,
+            "model": self._changed(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "averaging": self.parts.averaging.state_dict(),
-            "best": {"epoch": self.best_epoch, "score": self.best_score, "weights": self.best_weights},
+            "best": {"epoch": self.best_epoch, "score": self.best_score, "weights": self._best},
         }
 
     def load_state_dict(self, state: State) -> None:
         """Put back what `state_dict` gave, on this trial's device."""
         self.epoch = int(state["epoch"])
         self.scores = [float(score) for score in state["scores"]]
-        self.model.load_state_dict(state["model"])
+        self._whole = bool(state.get("whole", True))
+        self.model.load_state_dict(state["model"], strict=self._whole)
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.parts.averaging.load_state_dict(state["averaging"])
         best = state["best"]
         self.best_epoch, self.best_score = int(best["epoch"]), float(best["score"])
-        self.best_weights = {
-            name: tensor.to(self.precision.device) for name, tensor in best["weights"].items()
-        }
+        self._best = {name: tensor.to(self.precision.device) for name, tensor in best["weights"].items()}
+
+
+def _copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}

@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,20 +65,44 @@ def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     return {"lr": max(rates.values()), **rates}
 
 
-class Stopwatch:
-    """Adds up the seconds spent in its ``with`` blocks."""
+class Laps:
+    """What the seconds since `begin` went into: each lap says what was done since the one before.
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._began = 0.0
+    A card is given its work ahead of time, so there the times are taken by the card itself as it comes to them, and
+    nothing waits for it before `seconds` is asked for.
 
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
+    Args:
+        device: Where the work is done.
+    """
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.seconds += time.perf_counter() - self._began
+    def __init__(self, device: torch.device) -> None:
+        self._card = device.type == "cuda"
+        self._laps: list[tuple[str, Any]] = []
+
+    def begin(self) -> None:
+        """Forget earlier laps; the first one begins now."""
+        self._laps = [("", self._now())]
+
+    def lap(self, what: str) -> None:
+        """Since the last lap, `what` was done."""
+        self._laps.append((what, self._now()))
+
+    def seconds(self) -> dict[str, float]:
+        """What was done → seconds that it took, over all its laps."""
+        found: dict[str, float] = {}
+        if self._card:
+            self._laps[-1][1].synchronize()
+        for (_, before), (what, after) in pairwise(self._laps):
+            took = before.elapsed_time(after) / 1000 if self._card else after - before
+            found[what] = found.get(what, 0.0) + took
+        return found
+
+    def _now(self) -> Any:
+        if not self._card:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
 
 
 class PeakMemory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -38,6 +39,7 @@ class Material:
         normalise: From [0, 1] to what the network expects.
         folds: Pairs of training and validation images, the first that of `train` and `val`; empty where
             these are the only ones.
+        key: The same for the same images in the same splits, for the same network with the same weights.
     """
 
     classes: tuple[str, ...]
@@ -49,11 +51,12 @@ class Material:
     weights: Weights | None
     normalise: Normalise
     folds: tuple[tuple[Images, Images], ...] = ()
+    key: str = ""
 
     def fold(self, number: int) -> Material:
         """What one fold's training is made of, from 0; images are normalised as in the first."""
         train, val = self.folds[number]
-        return replace(self, train=train, val=val, folds=())
+        return replace(self, train=train, val=val, folds=(), key=f"{self.key} fold {number}")
 
     @property
     def channels(self) -> int:
@@ -108,6 +111,8 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
             fitted(dataset.val, size, fixed.crop_pct),
         )
     )
+    weights = load_weights(backbone, fixed.pretrained, progress)
+    normalise = normalise_for(backbone, train)
     return Material(
         classes=dataset.classes,
         train=train,
@@ -115,10 +120,26 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
         invariances=replace(dataset.invariances, **fixed.invariances),  # type: ignore[arg-type]  # checked by `Fixed`
         repeats=dataset.repeats,
         backbone=backbone,
-        weights=load_weights(backbone, fixed.pretrained, progress),
-        normalise=normalise_for(backbone, train),
+        weights=weights,
+        normalise=normalise,
         folds=folds,
+        key=_key(dataset, (backbone, normalise, size, fixed.crop_pct), weights),
     )
+
+
+def _key(dataset: Dataset, more: tuple[object, ...], weights: Weights | None) -> str:
+    """See `Material.key`."""
+    state = hashlib.blake2b(
+        f"{dataset.fingerprint()} {more}".encode("utf-8", "surrogatepass"), digest_size=16
+    )
+    for train, val in dataset.folds or [(dataset.train, dataset.val)]:
+        for split in (train, val):
+            state.update(split.labels.tobytes())
+            state.update(b"" if split.rows is None else split.rows.tobytes())
+    for name, array in (weights or {}).items():
+        state.update(name.encode())
+        state.update(array.tobytes())
+    return state.hexdigest()
 
 
 def _fitted_folds(dataset: Dataset, size: int, crop_pct: float | None) -> tuple[tuple[Images, Images], ...]:

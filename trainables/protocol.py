@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 State = dict[str, Any]
+
+SECONDS = "seconds/"
+"""Prefix of the metrics that say what an epoch's time went into: ``seconds/arithmetic``, ``seconds/data``, …"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,14 @@ class EpochRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     ended: str = ""
     report: Mapping[str, Any] = field(default_factory=dict)
+
+    def spent(self, seconds: Mapping[str, float]) -> EpochRecord:
+        """The same record with what was spent around the epoch added to its ``seconds/…``."""
+        told = {
+            f"{SECONDS}{what}": self.metrics.get(f"{SECONDS}{what}", 0.0) + more
+            for what, more in seconds.items()
+        }
+        return replace(self, metrics={**self.metrics, **told})
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain data, for a checkpoint or a message between processes."""

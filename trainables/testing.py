@@ -34,11 +34,20 @@ def accuracy_on(
         fixed: The study's constants, every ``auto`` decided.
         seed: The trial's.
         material: The study's.
+
+    Raises:
+        ValueError: The weights are another network's.
     """
     config = TrialConfig.from_params(params, fixed, seed)
     device = pick_device(config.numerics.device)
     model = network(config, material)
-    model.load_state_dict(dict(weights))
+    unknown = model.load_state_dict(
+        dict(weights), strict=False
+    ).unexpected_keys  # of a head alone only the head's
+    if unknown or not weights:
+        raise ValueError(
+            f"the weights must be those of the trial's network, but {unknown or 'none'} are there"
+        )
     model.to(device)
     split = Split(fitted(images, material.size, fixed.crop_pct), device)
     with torch.inference_mode():

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spaces import InputError
-from tests.conftest import CLOCKS, QUIET_CPU, small_dataset
+from tests.conftest import QUIET_CPU, is_clock, small_dataset
 from trainables import checkpoint
 from trainables.builder import from_params
 from trainables.config import Fixed
@@ -40,7 +40,7 @@ def study(model: str, precision: str = "fp32") -> tuple[Material, Fixed]:
 
 
 def numbers(record: EpochRecord) -> dict[str, object]:
-    shown = {name: value for name, value in record.metrics.items() if name not in CLOCKS}
+    shown = {name: value for name, value in record.metrics.items() if not is_clock(name)}
     return {**shown, "score": record.score, "ended": record.ended, "report": dict(record.report)}
 
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from trainables.instruments import (
     NEAR_ZERO,
+    Laps,
     PeakMemory,
-    Stopwatch,
     UpdateRatio,
     learning_rates,
     near_zero,
@@ -47,12 +47,21 @@ def test_learning_rates_are_named_by_group_and_the_largest_leads():
     assert learning_rates(torch.optim.SGD(groups)) == {"lr": 1e-3, "lr/layer_0": 1e-4, "lr/head": 1e-3}
 
 
-def test_a_stopwatch_adds_up():
-    watch = Stopwatch()
+def test_laps_add_up_to_the_time_since_they_began():
+    laps = Laps(torch.device("cpu"))
+    laps.begin()
+    laps.lap("forgotten")
+    laps.begin()
+    began = time.perf_counter()
     for _ in range(2):
-        with watch:
-            time.sleep(0.01)
-    assert 0.02 <= watch.seconds < 1
+        time.sleep(0.02)
+        laps.lap("sleeping")
+        laps.lap("nothing")
+    whole = time.perf_counter() - began
+    seconds = laps.seconds()
+    assert set(seconds) == {"sleeping", "nothing"}
+    assert seconds["sleeping"] >= 0.04
+    assert sum(seconds.values()) == pytest.approx(whole, abs=2e-3)
 
 
 def test_peak_memory_sees_what_came_and_went():

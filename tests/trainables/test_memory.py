@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.conftest import CLOCKS, QUIET_CPU, small_dataset
+from tests.conftest import QUIET_CPU, is_clock, small_dataset
 from trainables import memory
 from trainables.builder import from_params
 from trainables.config import Fixed
@@ -29,7 +29,7 @@ def study(model: str, **settings):
 
 def numbers(trainable) -> list[dict[str, float]]:
     return [
-        {name: value for name, value in record.metrics.items() if name not in CLOCKS}
+        {name: value for name, value in record.metrics.items() if not is_clock(name)}
         for record in trainable.epochs()
     ]
 

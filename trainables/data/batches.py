@@ -21,19 +21,23 @@ class Split:
         images: The split; its arrays may be read-only, shared, or mapped from a file that is larger than
             memory. They are never written to.
         device: Where batches are made.
+
+    Attributes:
+        margin: By how many pixels a picture is wider than what a network sees of it.
+        labels: [N], on the device.
     """
 
     def __init__(self, images: Images, device: torch.device) -> None:
-        rows = None if images.rows is None else _tensor(images.rows)
-        pixels = _tensor(images.pixels)  # [M, H, W, C]
+        rows = None if images.rows is None else as_tensor(images.rows)
+        pixels = as_tensor(images.pixels)  # [M, H, W, C]
         if device.type != "cpu" and _fits(images, device):
             pixels, rows = (pixels if rows is None else pixels[rows]).to(device), None
         self._device = device
         self._pictures = pixels
         self._rows = rows
         self._size = images.shown
-        self._margin = int(pixels.shape[1]) - self._size
-        self.labels = _tensor(images.labels).to(device)
+        self.margin = int(pixels.shape[1]) - self._size
+        self.labels = as_tensor(images.labels).to(device)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,7 +45,7 @@ class Split:
     @property
     def pixels(self) -> Tensor:
         """What of its pictures evaluation sees, [M, C, H, W], in channels-last memory."""
-        edge = slice(self._margin // 2, self._margin // 2 + self._size)
+        edge = slice(self.margin // 2, self.margin // 2 + self._size)
         return self._pictures[:, edge, edge].permute(0, 3, 1, 2)
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,9 +54,9 @@ class Split:
 
     def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The same for training: each image cut from anywhere in its picture, by torch's random numbers."""
-        if not self._margin:
+        if not self.margin:
             return self.take(index)
-        corners = torch.randint(self._margin + 1, (len(index), 2)).tolist()
+        corners = torch.randint(self.margin + 1, (len(index), 2)).tolist()
         rows = self._rows_of(index).tolist()
         size, pictures = self._size, self._pictures
         cut = [pictures[row, y : y + size, x : x + size] for row, (y, x) in zip(rows, corners, strict=True)]
@@ -71,7 +75,8 @@ class Split:
         return pixels.to(self._device, non_blocking=True).float().div_(255.0)
 
 
-def _tensor(array: NDArray[Any]) -> Tensor:
+def as_tensor(array: NDArray[Any]) -> Tensor:
+    """An array as a tensor on the same memory, which may be read-only: it is never written to."""
     with warnings.catch_warnings():  # torch warns that shared memory is read-only; we only read it
         warnings.filterwarnings("ignore", message=".*not writable.*")
         return torch.from_numpy(array)

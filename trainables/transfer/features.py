@@ -26,6 +26,14 @@ def classifier_of(model: nn.Module) -> nn.Module:
     return first
 
 
+def classifier_prefix(model: nn.Module) -> str:
+    """What the names of the classifier's weights begin with; empty where that cannot be told of a single one."""
+    heads = getattr(model, "get_classifier", lambda: ())()
+    if isinstance(heads, (tuple, list)):
+        return ""
+    return next((f"{name}." for name, module in model.named_modules() if module is heads and name), "")
+
+
 def with_features(
     model: nn.Module, forward: Callable[[Tensor], Tensor], inputs: Tensor
 ) -> tuple[Tensor, Tensor]:

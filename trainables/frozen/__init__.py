@@ -1,0 +1,1 @@
+"""Where only the classifier learns, what the frozen rest makes of the images is computed once and kept."""

@@ -1,0 +1,77 @@
+"""Features that are computed once for all trials of a machine, in files that they share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from trainables.data.batches import as_tensor
+from trainables.data.cache import cache_folder
+
+FOLDER = "features"
+
+
+class FeatureStore:
+    """Files of features, by what they were made from.
+
+    Args:
+        made_from: All that decides what the features are: images, network, weights, arithmetic.
+        folder: Where the files are; the user's cache folder if not given.
+    """
+
+    def __init__(self, made_from: tuple[object, ...], folder: Path | None = None) -> None:
+        key = hashlib.blake2b(repr(made_from).encode(), digest_size=12).hexdigest()
+        self._folder = (folder or cache_folder() / FOLDER) / key
+
+    def get(self, name: str, rows: int, compute: Callable[[], Iterable[Tensor]]) -> Tensor:
+        """Features [rows, …], float32, mapped from the file; computed first by whoever needs them first.
+
+        Others that need them meanwhile wait. A half-made file is never seen.
+
+        Args:
+            name: Which images, and how they were changed.
+            rows: How many there are.
+            compute: Gives them in parts.
+        """
+        path = self._folder / f"{name}.npy"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_suffix(".lock")):
+                if not path.exists():
+                    _write(path, rows, iter(compute()))
+        return as_tensor(np.load(path, mmap_mode="r"))
+
+
+def _write(path: Path, rows: int, parts: Iterator[Tensor]) -> None:
+    """Write part after part, so that not all of it is in memory, and rename."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        first = next(parts)
+        array = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=(rows, *first.shape[1:]))
+        done = 0
+        for part in chain((first,), parts):
+            array[done : done + len(part)] = part.numpy()
+            done += len(part)
+        if done != rows:
+            raise ValueError(f"features of {rows} images must be computed, but got those of {done}")
+        array.flush()
+        del array
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def on(device: torch.device, features: Tensor) -> Tensor:
+    """Where they are drawn from: on the device where they fit into an eighth of what is free, else where they are."""
+    if device.type != "cuda":
+        return features
+    size = features.numel() * features.element_size()
+    return features.to(device) if size <= torch.cuda.mem_get_info(device)[0] / 8 else features

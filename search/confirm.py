@@ -160,5 +160,10 @@ class Confirmation:
             study.set_user_attr(TEST, measured)
 
 
+def confirms(training: FrozenTrial, candidate: Confirmed) -> bool:
+    """Whether a training of the confirmation is one of `candidate`'s."""
+    return bool(training.user_attrs.get("candidate") == candidate.label)
+
+
 def _label(trial: FrozenTrial, baseline: Params) -> str:
     return BASELINE if dict(trial.params) == dict(baseline) else f"trial {trial.number}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.score import FOLD_EPOCHS, trial_score
 from search.searchers.keep_away import DIVERGED
-from search.searchers.suggest import optuna_suggest
+from search.searchers.suggest import distributions_of, optuna_suggest
 from spaces import Params, SearchSpace
 from trainables.protocol import EpochRecord
 
@@ -21,6 +22,12 @@ RECORD = "record:"
 
 PAUSES = "pauses"
 """The user attribute that lists the epochs at which a trial gave its worker back."""
+
+LOST = "lost"
+"""The user attribute that says what a failed trial's seconds went into after its last record."""
+
+SEED = "seed"
+"""The user attribute that holds a trial's seed."""
 
 REPORT = "report"
 """The user attribute that holds what a trial's best weights are worth in detail."""
@@ -76,6 +83,7 @@ class Ledger:
         self._fold_epochs = fold_epochs
         self._live: dict[int, optuna.Trial] = {}
         self._epochs: dict[int, dict[int, float]] = {}
+        self._counted: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -86,8 +94,30 @@ class Ledger:
         """All trials in order of their number."""
         return list(self.study.get_trials(deepcopy=False))
 
+    @property
+    def size(self) -> int:
+        """How many trials there are."""
+        return self._count()[0]
+
+    @property
+    def waiting(self) -> int:
+        """How many of them are enqueued and not begun."""
+        return self._count()[1]
+
+    def _count(self) -> tuple[int, int]:
+        """Both. Counted once, since nobody else adds trials: reading them reads every record of all that are paused."""
+        if self._counted is None:
+            trials = self.trials()
+            self._counted = len(trials), sum(trial.state is TrialState.WAITING for trial in trials)
+        return self._counted
+
     def trial(self, number: int) -> FrozenTrial:
         """One trial, as the storage has it now."""
+        if number in self._live:  # nobody else writes to it: what was written is known, and need not be read
+            known = copy.copy(self._live[number]._cached_frozen_trial)
+            known.user_attrs = dict(known.user_attrs)
+            known.intermediate_values = dict(known.intermediate_values)
+            return known
         storage = self.study._storage  # the public way reads every trial to give one
         return storage.get_trial(
             storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
@@ -95,37 +125,57 @@ class Ledger:
 
     def enqueue(self, params: Params, **attributes: Any) -> None:
         """Let a coming `ask` return `params`; the trial carries `attributes` from the start."""
+        size, waiting = self._count()
         self.study.enqueue_trial(dict(params), user_attrs=attributes)
+        self._counted = size + 1, waiting + 1
 
     def ask(self, seed_of: Callable[[int], int], params: Params | None = None) -> Assignment:
-        """A new trial (or the next one enqueued), RUNNING from now on.
+        """A new trial, RUNNING from now on.
 
         Args:
             seed_of: Trial number → seed, for a trial that was not enqueued with one.
-            params: Its recipe, where nothing is enqueued; none lets the study's sampler draw one.
+            params: Its recipe; none takes the next one enqueued, or lets the study's sampler draw one.
         """
-        if params is not None:
-            self.enqueue(params)
-        return self._open(self.study.ask(), seed_of)
+        size, waiting = self._count()
+        if params is None:
+            trial = self.study.ask()
+            self._counted = size + (not waiting), max(0, waiting - 1)
+            return self._open(trial, seed_of)
+        # In one transaction; asked for one by one, each parameter would be one of its own.
+        made = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=distributions_of(self.space, params),
+            user_attrs={SEED: seed_of(size)},
+        )
+        made_id = self.study._storage.create_new_trial(self.study._study_id, template_trial=made)
+        self._counted = size + 1, waiting
+        return self._open(optuna.Trial(self.study, made_id), seed_of)
 
     def adopt(self, number: int, seed_of: Callable[[int], int]) -> Assignment:
         """A trial that an earlier driver left RUNNING. Params it did not draw any more are drawn now."""
-        return self._open(optuna.Trial(self.study, self.trial(number)._trial_id), seed_of)
+        storage = self.study._storage
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        return self._open(optuna.Trial(self.study, trial_id), seed_of)
 
     def take(self, trial: optuna.Trial, seed_of: Callable[[int], int]) -> Assignment:
         """A trial that somebody else has asked for (`study.optimize`, say), drawn from the space."""
         return self._open(trial, seed_of)
 
     def _open(self, trial: optuna.Trial, seed_of: Callable[[int], int]) -> Assignment:
-        params = self.space.draw(optuna_suggest(trial))
-        seed = trial.user_attrs.get("seed")
+        there = trial._cached_frozen_trial  # just read
+        try:  # of a trial that has them all nothing is to be asked: Optuna would read it anew for each
+            params = self.space.draw(optuna_suggest(there))
+        except ValueError:
+            params = self.space.draw(optuna_suggest(trial))
+        seed = there.user_attrs.get(SEED)
         if seed is None:
             seed = seed_of(trial.number)
-            trial.set_user_attr("seed", seed)
-        if self._fold_epochs is not None and FOLD_EPOCHS not in trial.user_attrs:
+            trial.set_user_attr(SEED, seed)
+        if self._fold_epochs is not None and FOLD_EPOCHS not in there.user_attrs:
             trial.set_user_attr(FOLD_EPOCHS, self._fold_epochs)
         self._live[trial.number] = trial
-        self._epochs[trial.number] = dict(self.trial(trial.number).intermediate_values)
+        self._epochs[trial.number] = dict(there.intermediate_values)
         return Assignment(trial.number, params, int(seed), max(self._epochs[trial.number], default=0))
 
     def record(self, number: int, record: EpochRecord) -> int | None:
@@ -177,13 +227,22 @@ class Ledger:
         for name, value in {"reason": reason, **(attributes or {})}.items():
             trial.set_user_attr(name, value)
         value = self.best_so_far(number) if state is TrialState.COMPLETE else None
-        self.study.tell(number, value, state=state)
         del self._live[number], self._epochs[number]
-        return self.trial(number)
+        return self.study.tell(number, value, state=state)
 
-    def fail(self, number: int, reason: str, *, diverged: bool) -> FrozenTrial:
-        """Tell FAIL. A divergence is marked, so that the sampler can keep away from it."""
-        return self.finish(number, TrialState.FAIL, reason, {DIVERGED: True} if diverged else None)
+    def fail(
+        self, number: int, reason: str, *, diverged: bool, lost: Mapping[str, float] | None = None
+    ) -> FrozenTrial:
+        """Tell FAIL.
+
+        Args:
+            number: Which trial.
+            reason: Why.
+            diverged: Whether its recipe is at fault: marked, so that the sampler can keep away from it.
+            lost: What its seconds went into after its last record.
+        """
+        attributes = {DIVERGED: True} if diverged else {}
+        return self.finish(number, TrialState.FAIL, reason, attributes | ({LOST: dict(lost)} if lost else {}))
 
 
 def records_of(trial: FrozenTrial) -> list[EpochRecord]:

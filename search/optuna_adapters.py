@@ -7,12 +7,7 @@ from datetime import datetime
 from threading import RLock
 from typing import Any
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study, StudyDirection
@@ -26,7 +21,8 @@ from search.forecast.forecast import Forecast
 from search.schedulers import HALVINGS, SCOUTS
 from search.searchers.keep_away import DIVERGED
 from search.searchers.optimist import Optimist
-from spaces import Choice, Float, InputError, Leaf, SearchSpace
+from search.searchers.suggest import distribution_of
+from spaces import InputError, SearchSpace
 from trainables.seeds import derive_seed
 
 ETA = 3.0
@@ -83,7 +79,7 @@ class ForecastSampler(BaseSampler):
         self._space, self._max_epochs, self._seed = space, max_epochs, seed
         self._forecast = Forecast(derive_seed(seed, "forecast"), ranked=ranked)
         self._searcher = Optimist(self._forecast, derive_seed(seed, "searcher") % 2**32, optimism)
-        self._distributions = {name: _distribution(leaf) for name, leaf in space.leaves().items()}
+        self._distributions = {name: distribution_of(leaf) for name, leaf in space.leaves().items()}
         self._independent = RandomSampler(seed % 2**32)
         self._mirror = _Mirror(space, max_epochs)
 
@@ -213,12 +209,3 @@ class _Mirror:
         else:
             run.status = Status.STOPPED if trial.state is TrialState.PRUNED else Status.FAILED
             run.diverged = run.diverged or DIVERGED in trial.user_attrs
-
-
-def _distribution(leaf: Leaf) -> BaseDistribution:
-    """As `search.optuna_suggest` asks for it."""
-    if isinstance(leaf, Choice):
-        return CategoricalDistribution(leaf.options)
-    if isinstance(leaf, Float):
-        return FloatDistribution(leaf.low, leaf.high, log=leaf.log, step=leaf.step)
-    return IntDistribution(leaf.low, leaf.high, log=leaf.log, step=leaf.step)

@@ -162,6 +162,8 @@ class Recording:
             metrics["winner/test_accuracy"] = fmean(answer.winner.test)
         if answer is not None and answer.baseline is not None and answer.baseline.test:
             metrics["baseline/test_accuracy"] = fmean(answer.baseline.test)
+        if result.account is not None:
+            metrics |= result.account.metrics()
         self._projections["search"].annotate(tags=tags, metrics=metrics, artifacts=artifacts)
         for projection in self._projections.values():
             projection.flush()

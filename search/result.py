@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.account import KINDS, Account, spent
 from search.ledger import records_of
 from search.score import score_of
 from spaces import Params
+from trainables.protocol import SECONDS
 
 if TYPE_CHECKING:
     import pandas
@@ -31,6 +33,8 @@ class TrialSummary:
         reason: Why it was stopped or failed, or ended itself before its full budget.
         checkpoint: Its best weights, where they are kept.
         run_id: Its run in MLflow, where known.
+        spent: What its seconds went into (a kind of `search.account.KINDS` → seconds), those around its epochs
+            included.
     """
 
     number: int
@@ -42,6 +46,7 @@ class TrialSummary:
     reason: str = ""
     checkpoint: Path | None = None
     run_id: str | None = None
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 def summarise(trial: FrozenTrial, checkpoint: Path | None = None, run_id: str | None = None) -> TrialSummary:
@@ -57,6 +62,7 @@ def summarise(trial: FrozenTrial, checkpoint: Path | None = None, run_id: str | 
         reason=trial.user_attrs.get("reason", ""),
         checkpoint=checkpoint if checkpoint is not None and checkpoint.exists() else None,
         run_id=run_id,
+        spent=spent(records, trial),
     )
 
 
@@ -108,6 +114,7 @@ class StudyResult:
         answer: The confirmation's answer, where there is one.
         epochs: Full budget of a trial.
         parameters: Names of the parameters that the study's space has, in its order.
+        account: Where the time went, as far as it was told.
     """
 
     name: str
@@ -115,6 +122,7 @@ class StudyResult:
     answer: Answer | None = None
     epochs: int = 0
     parameters: Sequence[str] = field(default_factory=tuple)
+    account: Account | None = None
 
     @property
     def best(self) -> TrialSummary:
@@ -146,7 +154,8 @@ class StudyResult:
     def dataframe(self) -> pandas.DataFrame:
         """One row a trial: number, state, score, epochs, seconds, reason, then a column a parameter.
 
-        A parameter of a branch that a trial did not take is missing (NaN) in its row.
+        A parameter of a branch that a trial did not take is missing (NaN) in its row. The last columns,
+        ``seconds/arithmetic`` and so on, say what its time went into (see `search.account.KINDS`).
         """
         import pandas
 
@@ -159,10 +168,13 @@ class StudyResult:
                 "seconds": trial.seconds,
                 "reason": trial.reason,
                 **trial.params,
+                **{f"{SECONDS}{kind}": seconds for kind, seconds in trial.spent.items()},
             }
             for trial in self.trials
         ]
+        kinds = [kind for kind in KINDS if any(kind in trial.spent for trial in self.trials)]
         columns = ["number", "state", "score", "epochs", "seconds", "reason", *self.parameters]
+        columns += [f"{SECONDS}{kind}" for kind in kinds]
         return pandas.DataFrame(rows, columns=columns)
 
 

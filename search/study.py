@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import FrozenTrial, TrialState
 
 from search import register
-from search.confirm import Confirmation
+from search.account import account_of, session, sessions_of
+from search.confirm import Confirmation, confirms
 from search.decisions.budget import Budget
 from search.decisions.folds import FoldScheduler
 from search.decisions.history import History
@@ -101,6 +102,7 @@ class Study:
         from search.execution.cluster import LocalCluster, find_resources, visible_gpus
         from search.preparation import evaluator, prepare_study
 
+        began = time.time()
         spec = self.spec
         find_dataset(spec.data)  # the commonest slip is answered before anything heavy begins
         gpus = 0 if spec.device == "cpu" else visible_gpus()
@@ -122,21 +124,22 @@ class Study:
             with Recording(
                 self.store, spec, space, fixed, ledgers, view, prepared.dataset.origin
             ) as recording:
-                view.on_study(spec, _begun(ledger), resources.workers)
-                program = self._program(confirmation, ledger, prepared.grace, recording, resources)
-                if not program.is_done:
-                    from search.execution.tuner import execute
-                    from search.execution.worker import Shared
+                with session(ledger, resources.workers, began):
+                    view.on_study(spec, _begun(ledger), resources.workers)
+                    program = self._program(confirmation, ledger, prepared.grace, recording, resources)
+                    if not program.is_done:
+                        from search.execution.tuner import execute
+                        from search.execution.worker import Shared
 
-                    shared = Shared(spec.trainable, fixed, prepared.material, resources.cpus_per_trial)
-                    cluster.ready()
-                    view.on_phase("")
-                    execute(program, shared, resources, self._folder, register.uid_of(ledger))
-                self._tidy(*ledgers)
-                evaluate = evaluator(spec, prepared, fixed, lambda number: self._folder(CONFIRM, number))
-                answer = confirmation.answer(evaluate) if spec.finalists else None
-                recording.flush()
-                result = self._result(ledger, answer, recording.run_id)
+                        shared = Shared(spec.trainable, fixed, prepared.material, resources.cpus_per_trial)
+                        cluster.ready()
+                        view.on_phase("")
+                        execute(program, shared, resources, self._folder, register.uid_of(ledger))
+                    self._tidy(*ledgers)
+                    evaluate = evaluator(spec, prepared, fixed, lambda number: self._folder(CONFIRM, number))
+                    answer = confirmation.answer(evaluate) if spec.finalists else None
+                    recording.flush()
+                result = self._result(ledger, confirmation.ledger, answer, recording.run_id)
                 recording.conclude(result)
         view.on_result(result)
         return result
@@ -150,7 +153,7 @@ class Study:
         ledger = Ledger(register.find_study(self.store, self.spec.name), self.spec.search_space())
         confirm = register.read_ledger(self.store, register.confirm_name(self.spec.name), ledger.space)
         answer = self._confirmation(ledger, confirm).answer(None) if self.spec.finalists else None
-        return self._result(ledger, answer, lambda number: None)
+        return self._result(ledger, confirm, answer, lambda number: None)
 
     def _confirmation(self, ledger: Ledger, confirm: Ledger) -> Confirmation:
         spec, space = self.spec, ledger.space
@@ -293,17 +296,24 @@ class Study:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _result(
-        self, ledger: Ledger, answer: Answer | None, run_id: Callable[[int], str | None]
+        self, ledger: Ledger, confirm: Ledger, answer: Answer | None, run_id: Callable[[int], str | None]
     ) -> StudyResult:
+        begun = _begun(ledger)
+        trainings = confirm.trials()
+        won = [
+            *(trial for trial in begun if answer is not None and trial.number == answer.winner.number),
+            *(training for training in trainings if answer is not None and confirms(training, answer.winner)),
+        ]
         return StudyResult(
             name=self.spec.name,
             trials=[
                 summarise(trial, self._folder(SEARCH, trial.number) / BEST, run_id(trial.number))
-                for trial in _begun(ledger)
+                for trial in begun
             ],
             answer=answer,
             epochs=self.spec.budget,
             parameters=tuple(ledger.space.leaves()),
+            account=account_of(begun, trainings, sessions_of(ledger), self.spec.budget, won),
         )
 
 

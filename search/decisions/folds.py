@@ -34,6 +34,11 @@ class FoldScheduler:
         self._first, self._epochs, self._folds = first, epochs, folds
         self._means: dict[int, dict[int, float]] = {}
 
+    @property
+    def rungs(self) -> frozenset[int]:
+        """Those of the first fold, and the end of each."""
+        return frozenset((*self._first.rungs, *(fold * self._epochs for fold in range(1, self._folds + 1))))
+
     def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
         """Judge trial `number` by its `score` so far, the mean over the folds that it has begun, at `epoch`."""
         if epoch <= self._epochs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
@@ -138,6 +138,11 @@ class Phase:
         return self._verdicts.get(number) is Decision.PAUSE and not whole
 
     @property
+    def waits(self) -> list[int]:
+        """The epochs after which a trial must wait for what is decided; after any other it goes on."""
+        return sorted(self._policy.rungs)
+
+    @property
     def is_done(self) -> bool:
         """Nothing runs, and nothing is to be started. What is paused then is given up."""
         if self._live or self._to_resume:
@@ -193,10 +198,9 @@ class Phase:
             return self.ledger.adopt(promoted, self._seed_of)
         if stage is not Stage.OPEN:
             return None
-        trials = self.ledger.trials()
-        if any(trial.state is TrialState.WAITING for trial in trials):
+        if self.ledger.waiting:
             return self.ledger.ask(self._seed_of)
-        return self.ledger.ask(self._seed_of, self._policy.propose(len(trials)))
+        return self.ledger.ask(self._seed_of, self._policy.propose(self.ledger.size))
 
     def on_record(self, number: int, record: EpochRecord) -> Decision:
         """Write a record and judge it. One that the ledger already has is passed over."""
@@ -219,10 +223,19 @@ class Phase:
             self._listener.on_pause(self.name, number)
         return decision
 
-    def on_failure(self, number: int, reason: str, *, diverged: bool = False) -> None:
-        """A trial broke: by its recipe (`diverged`), by its code, or with its worker."""
+    def on_failure(
+        self, number: int, reason: str, *, diverged: bool = False, lost: Mapping[str, float] | None = None
+    ) -> None:
+        """A trial broke: by its recipe (`diverged`), by its code, or with its worker.
+
+        Args:
+            number: Which trial.
+            reason: Why.
+            diverged: Whether its recipe is at fault.
+            lost: What its seconds went into after its last record, where that is known.
+        """
         if number in self._live:
-            self._end(number, self.ledger.fail(number, reason, diverged=diverged))
+            self._end(number, self.ledger.fail(number, reason, diverged=diverged, lost=lost))
 
     def _prune(self, number: int, reason: str) -> None:
         self._end(number, self.ledger.finish(number, TrialState.PRUNED, reason))

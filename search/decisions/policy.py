@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -64,6 +65,11 @@ class Policy:
         self._left = UNLIMITED
         if self.budget.enough is not None and not isinstance(searcher, Foreseeing):
             raise InputError("`enough` needs a searcher that foresees, as `default` does")
+
+    @property
+    def rungs(self) -> Collection[int]:
+        """The epochs after which a trial may be told to pause or to stop."""
+        return self._scheduler.rungs
 
     def propose(self, number: int) -> Params:
         """A recipe for the new trial `number`."""

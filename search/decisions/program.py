@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.decisions.phase import Phase
@@ -13,10 +13,17 @@ from trainables.protocol import EpochRecord
 
 @dataclass(frozen=True)
 class Job:
-    """An assignment and the phase that it belongs to."""
+    """An assignment.
+
+    Args:
+        phase: The phase that it belongs to.
+        assignment: The trial.
+        waits: The epochs after which the trial must wait for what is decided; after any other it goes on.
+    """
 
     phase: str
     assignment: Assignment
+    waits: Sequence[int]
 
 
 class Program:
@@ -58,7 +65,7 @@ class Program:
         for name, phase in self._phases.items():
             assignment = phase.next()
             if assignment is not None:
-                return Job(name, assignment)
+                return Job(name, assignment, phase.waits)
             self._advance()
         return None
 
@@ -66,6 +73,14 @@ class Program:
         """To the trial's phase."""
         return self._phases[phase].on_record(number, record)
 
-    def on_failure(self, phase: str, number: int, reason: str, *, diverged: bool = False) -> None:
+    def on_failure(
+        self,
+        phase: str,
+        number: int,
+        reason: str,
+        *,
+        diverged: bool = False,
+        lost: Mapping[str, float] | None = None,
+    ) -> None:
         """To the trial's phase."""
-        self._phases[phase].on_failure(number, reason, diverged=diverged)
+        self._phases[phase].on_failure(number, reason, diverged=diverged, lost=lost)

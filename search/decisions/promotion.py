@@ -91,6 +91,11 @@ class Promotion:
         self._forecast, self._optimism, self._scouts = forecast, optimism, scouts
         self._start = start
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Those of the ladder."""
+        return self._ladder.rungs
+
     def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
         """Pause at each rung from the first on."""
         if epoch not in self._ladder.rungs or number < self._affordable(history):

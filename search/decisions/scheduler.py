@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 from typing import Protocol
 
@@ -27,6 +28,11 @@ class Scheduler(Protocol):
     counts), which puts a fresh scheduler where the old one stood. What a scheduler knows of paused trials it
     reads from the history (`Run.pauses`): a promotion leaves no other trace than the epochs that follow it.
     """
+
+    @property
+    def rungs(self) -> Collection[int]:
+        """The epochs after which a trial may pause or stop; after any other it goes on, whatever it scores."""
+        ...
 
     def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
         """Judge a trial after a record.
@@ -68,6 +74,8 @@ class Stopping:
 
 class NoScheduler(Stopping):
     """Every trial runs its full budget."""
+
+    rungs = ()
 
     def on_record(self, history: History, number: int, epoch: int, score: float) -> Decision:
         """Always go on."""

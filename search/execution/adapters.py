@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,7 @@ class Bridge:
             "params": dict(assignment.params),
             "seed": assignment.seed,
             "known": assignment.known,
+            "waits": list(job.waits),
             "folder": str(self._folder_of(job.phase, assignment.number)),
         }
 
@@ -78,10 +80,13 @@ class Bridge:
         phase, number = config["phase"], config["number"]
         if "fault" in result:
             raise StudyError(f"{result['fault']}; mend that, and the same command goes on")
+        seconds: dict[str, float] = json.loads(result["seconds"])
         if "failure" in result:
-            self._program.on_failure(phase, number, result["failure"], diverged=bool(result.get("diverged")))
+            diverged = bool(result.get("diverged"))
+            self._program.on_failure(phase, number, result["failure"], diverged=diverged, lost=seconds)
             return Decision.STOP
-        return self._program.on_record(phase, number, EpochRecord.from_json(result["record"]))
+        record = EpochRecord.from_json(result["record"]).spent(seconds)
+        return self._program.on_record(phase, number, record)
 
     def death(self, config: dict[str, Any], reason: str) -> None:
         """A trial's worker died more often than Ray was told to bear."""

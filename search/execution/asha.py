@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,6 +41,13 @@ class Asha(Stopping):
         )
         self._brackets, self._seed = brackets, seed
         self._seen: dict[int, SimpleNamespace] = {}
+
+    @property
+    def rungs(self) -> frozenset[int]:
+        """Those of all its ladders."""
+        return frozenset(
+            math.ceil(milestone) for bracket in self._ray._brackets for milestone, _ in bracket._rungs
+        )
 
     def on_record(self, history: History | None, number: int, epoch: int, score: float) -> Decision:
         """Ray's decision on this record."""

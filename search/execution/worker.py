@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 
 import ray.tune
 
+from search.execution.clock import Clock
 from search.execution.names import BEST, LAST
+from search.execution.thread import Thread
 from spaces.locate import locate
 from trainables import checkpoint
 from trainables.config import Fixed
@@ -49,6 +53,9 @@ class _Unsaved(Exception):
 class Worker(ray.tune.Trainable):
     """Runs the trials that Ray gives it, one after the other, an epoch a step.
 
+    A thread of its own trains. It begins with the next epoch before the driver has looked at the last one, but for
+    those after which a trial may be told to pause or to stop: so as a rule no core waits for the driver.
+
     Checkpoints are the project's own, keyed by the trial's number: whoever is given the trial next
     (this actor, another one after a crash, another driver after a restart) goes on from there. A
     record is in the checkpoint before it is reported, so no epoch is ever trained twice.
@@ -56,12 +63,13 @@ class Worker(ray.tune.Trainable):
 
     def setup(self, config: dict[str, Any], shared: Shared | None = None) -> None:
         """Ray's call at the start of a process."""
-        import torch
-
         assert shared is not None
-        torch.set_num_threads(shared.threads)
         self._shared = shared
+        self._clock = Clock()
         self._make = locate(shared.factory)
+        self._clock.lap("start")
+        self._thread = Thread("training", partial(_use_threads, shared.threads))
+        self._ahead: Future[dict[str, Any]] | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -70,11 +78,15 @@ class Worker(ray.tune.Trainable):
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
+        if self._ahead is not None:  # what nobody waits for any more, but it still has the networks' memory
+            wait([self._ahead])
         self._folder = Path(config["folder"])
         self._known = int(config["known"])
         self._owner = f"{config['study']}/{config['phase']}/{config['number']}"
+        self._waits = frozenset(config["waits"])
         self._history: list[dict[str, Any]] = []
         self._records = self._run(config)
+        self._ahead = self._thread.run(self._next)
 
     def _run(self, config: dict[str, Any]) -> Iterator[EpochRecord]:
         shared = self._shared
@@ -85,11 +97,16 @@ class Worker(ray.tune.Trainable):
             trainable.load_state_dict(saved["state"])
             self._history = list(saved["records"])
             yield from (EpochRecord.from_dict(record) for record in self._history)
+        self._clock.lap("start")
         for record in trainable.epochs():
+            self._clock.lap("other", known=record.metrics)
             self._history.append(record.to_dict())
-            last = record.epoch >= shared.fixed.epochs * max(1, shared.folds) or bool(record.ended)
-            self._save(trainable, final=last)
+            self._save(trainable, final=self._is_last(record))
+            self._clock.lap("checkpoint")
             yield record
+
+    def _is_last(self, record: EpochRecord) -> bool:
+        return record.epoch >= self._shared.fixed.epochs * max(1, self._shared.folds) or bool(record.ended)
 
     def _save(self, trainable: Trainable, *, final: bool) -> None:
         try:
@@ -105,11 +122,25 @@ class Worker(ray.tune.Trainable):
         checkpoint.save(self._folder / LAST, whole)
 
     def step(self) -> dict[str, Any]:
-        """The next record that the ledger does not have, or why there is none."""
+        """The next record that the ledger does not have, or why there is none, and what the time went into."""
+        told = (self._ahead or self._thread.run(self._next)).result()
+        goes_on = "record" in told and not told.pop("waits")
+        self._ahead = self._thread.run(self._next) if goes_on else None
+        return told
+
+    def _next(self) -> dict[str, Any]:
+        self._clock.lap("driver")
+        told = self._train()
+        if "record" not in told:
+            self._clock.lap("lost")
+        return {**told, "seconds": json.dumps(self._clock.take())}
+
+    def _train(self) -> dict[str, Any]:
         try:
             for record in self._records:
                 if record.epoch > self._known:
-                    return {"record": record.to_json()}
+                    waits = record.epoch in self._waits or self._is_last(record)
+                    return {"record": record.to_json(), "waits": waits}
             return {"failure": "the trainable ended before its full budget", "diverged": False}
         except _Unsaved as error:
             return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}
@@ -127,5 +158,11 @@ class Worker(ray.tune.Trainable):
         """Nothing, likewise."""
 
     def cleanup(self) -> None:
-        """End the generator, so that its memory goes."""
-        self._records = iter(())
+        """Nothing: the process ends, and an epoch that it is in the middle of with it."""
+
+
+def _use_threads(threads: int) -> None:
+    """Before a thread trains: how many more it may use for one operation is each thread's own setting."""
+    import torch
+
+    torch.set_num_threads(threads)

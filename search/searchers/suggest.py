@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import BaseTrial
 
-from spaces import Choice, Float, Int, Leaf, Suggest, Value
+from spaces import Choice, Float, Int, Leaf, Params, SearchSpace, Suggest, Value
 
 
 def optuna_suggest(trial: BaseTrial) -> Suggest:
@@ -21,3 +27,31 @@ def optuna_suggest(trial: BaseTrial) -> Suggest:
                 return value
 
     return suggest
+
+
+def distributions_of(space: SearchSpace, params: Params) -> dict[str, BaseDistribution]:
+    """What `optuna_suggest` would ask for to get `params`, by qualified names.
+
+    Raises:
+        InvalidParams: They are not of the space.
+    """
+    space.check(params)
+    found: dict[str, BaseDistribution] = {}
+
+    def suggest(name: str, domain: Leaf) -> Value:
+        found[name] = distribution_of(domain)
+        return params[name]
+
+    space.draw(suggest)
+    return found
+
+
+def distribution_of(domain: Leaf) -> BaseDistribution:
+    """A parameter's domain as Optuna's distribution, the one that `optuna_suggest` asks for."""
+    match domain:
+        case Float(low=low, high=high, log=log, step=step):
+            return FloatDistribution(low, high, log=log, step=step)
+        case Int(low=low, high=high, log=log, step=step):
+            return IntDistribution(low, high, log=log, step=step)
+        case Choice(options=options):
+            return CategoricalDistribution(options)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.text import Text
 
+from search.account import Account
 from search.comparison import compare
 from search.result import Answer, Confirmed, StudyResult, TrialSummary
 from search.spec import StudySpec
@@ -35,6 +36,8 @@ def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: C
     if result.trials:
         print_leaderboard(result, console)
     _say(console, _counts(result, spec))
+    if result.account is not None:
+        _say(console, account_sentence(result.account))
     console.print()
     winner = winner_of(result)
     if winner is not None:
@@ -58,6 +61,15 @@ def _counts(result: StudyResult, spec: StudySpec) -> str:
         f"{words.count(len(result.trials), 'trial')}: {words.states(states)}; "
         f"{words.count(trained, 'epoch')} trained, {saved} saved by pruning."
     )
+
+
+def account_sentence(account: Account) -> str:
+    """Where the time of the workers went, largest part first; what is less than a hundredth is left out."""
+    parts = sorted(account.seconds, key=lambda kind: -account.seconds[kind])
+    told = [f"{kind} {account.share(kind):.0%}" for kind in parts if account.share(kind) >= 0.01]
+    said = f"The workers' time, {words.clock(account.total)} in all: {', '.join(told)}. "
+    said += f"Pruning saved about {words.clock(account.saved)}"
+    return said + (f"; the winner took {words.clock(account.winner)}." if account.winner else ".")
 
 
 # -- the answer -----------------------------------------------------------------------------------------

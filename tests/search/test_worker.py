@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -30,13 +33,14 @@ def worker(shared, tmp_path, monkeypatch):
     """A maker of workers for one trial, as Ray makes them after a death."""
     monkeypatch.setenv(LOG, str(tmp_path / "epochs.log"))
 
-    def make(known: int, factory: str = "tests.search.parts:Ending") -> Worker:
+    def make(known: int, factory: str = "tests.search.parts:Ending", waits: Sequence[int] = ()) -> Worker:
         made = Worker.__new__(Worker)  # Ray's own constructor wants a cluster
         config = {
             "study": "uid", "phase": "search", "number": 0, "params": PARAMS, "seed": 5, "known": known,
-            "folder": str(tmp_path / "0"),
+            "folder": str(tmp_path / "0"), "waits": waits,
         }  # fmt: skip
         made.setup(config, replace(shared, factory=factory))
+        made.config_of_test = config
         return made
 
     return make
@@ -48,10 +52,16 @@ def test_a_recipe_that_ends_itself_keeps_its_best_weights_and_hands_everything_o
     for epoch in (1, 2, 3):
         assert (tmp_path / "0" / BEST).exists() is False
         result = one.step()
-        assert list(result) == ["record"]
+        assert list(result) == ["record", "seconds"]
         assert isinstance(result["record"], str)  # Ray takes a dictionary apart
         records.append(EpochRecord.from_json(result["record"]))
         assert records[-1].epoch == epoch
+        # From the start of the process on, all is accounted for: within the epoch by itself, around it by the worker.
+        around = json.loads(result["seconds"])
+        assert around["start" if epoch == 1 else "driver"] > 0
+        assert around["checkpoint"] > 0
+        assert records[-1].metrics["seconds/arithmetic"] > 0
+        assert "seconds/checkpoint" not in records[-1].metrics
     assert [record.ended for record in records] == ["", "", "enough"]
     assert [record.report for record in records] == [{}, {}, {"f1": 0.25}]
     for record in records:
@@ -66,12 +76,50 @@ def test_one_that_dies_before_it_can_say_so_is_followed_by_one_that_says_the_sam
     assert (tmp_path / "0" / LAST).exists()
     following = worker(known)
     for epoch in range(known + 1, 4):
-        assert following.step() == said[epoch - 1]
+        assert following.step()["record"] == said[epoch - 1]["record"]
     lines = (tmp_path / "epochs.log").read_text().splitlines()
     assert set(Counter(lines).values()) == {1}  # nothing was trained again
 
 
 def test_one_that_stops_without_a_word_has_failed(worker):
     one = worker(0, "tests.search.parts:Quitting")
-    assert list(one.step()) == ["record"]
-    assert one.step() == {"failure": "the trainable ended before its full budget", "diverged": False}
+    assert "record" in one.step()
+    said = one.step()
+    assert set(json.loads(said.pop("seconds"))) == {"driver", "lost"}
+    assert said == {"failure": "the trainable ended before its full budget", "diverged": False}
+
+
+def trained(tmp_path) -> list[int]:
+    """The epochs that were trained so far."""
+    log = tmp_path / "epochs.log"
+    return [int(line.split()[-1]) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_it_trains_on_while_the_driver_thinks_but_not_where_it_may_be_stopped(worker, tmp_path):
+    one = worker(0, "tests.search.parts:Logged", waits=[2, 4])
+    until = time.monotonic() + 60
+    while not trained(tmp_path) and time.monotonic() < until:  # nobody has asked yet
+        time.sleep(0.01)
+    assert EpochRecord.from_json(one.step()["record"]).epoch == 1
+    assert EpochRecord.from_json(one.step()["record"]).epoch == 2
+    time.sleep(0.5)
+    assert trained(tmp_path) == [1, 2]
+    assert EpochRecord.from_json(one.step()["record"]).epoch == 3
+    while 4 not in trained(tmp_path) and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    assert trained(tmp_path) == [1, 2, 3, 4]
+
+
+def test_what_was_trained_ahead_of_a_stop_is_not_trained_again(worker, tmp_path):
+    """Ctrl-C stops a trial wherever it is; its record of the next epoch may be in the checkpoint by then."""
+    one = worker(0, "tests.search.parts:Logged")
+    one.step()
+    until = time.monotonic() + 60
+    while 3 not in trained(tmp_path) and time.monotonic() < until:
+        one.step() if 2 in trained(tmp_path) else time.sleep(0.01)
+    one.reset_config({**one.config_of_test, "number": 1, "folder": str(tmp_path / "1"), "waits": [1]})
+    assert EpochRecord.from_json(one.step()["record"]).epoch == 1
+    following = worker(1, "tests.search.parts:Logged", waits=[4])
+    assert [EpochRecord.from_json(following.step()["record"]).epoch for _ in range(3)] == [2, 3, 4]
+    assert Counter(trained(tmp_path))[2] == Counter(trained(tmp_path))[3] == 1

@@ -17,6 +17,9 @@ _NOTHING: Mapping[str, str] = {}
 _NO_METRICS: Mapping[str, float] = {}
 _Work = Callable[[], Sequence[RunPatch]]
 
+GATHER = 1.0
+"""Seconds for which what is to be written is gathered: four records of one run cost MLflow little more than one."""
+
 
 class Projection:
     """Projects one phase of a study from the ledger to MLflow.
@@ -197,12 +200,7 @@ class Projection:
 
     def _loop(self) -> None:
         while True:
-            items = [self._queue.get()]
-            while True:
-                try:
-                    items.append(self._queue.get_nowait())
-                except Empty:
-                    break
+            items = self._gathered()
             try:
                 patches = [patch for item in items if callable(item) for patch in item()]
                 if patches:
@@ -214,6 +212,17 @@ class Projection:
                     item.set()
             if None in items:
                 return
+
+    def _gathered(self) -> list[_Work | threading.Event | None]:
+        """What comes within `GATHER` seconds, or until somebody waits for it."""
+        items = [self._queue.get()]
+        until = time.monotonic() + GATHER
+        while callable(items[-1]):
+            try:
+                items.append(self._queue.get(timeout=max(0.0, until - time.monotonic())))
+            except Empty:
+                break
+        return items
 
 
 def _now() -> int:

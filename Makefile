@@ -20,8 +20,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once; torch is large)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv || true
-	@$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]' \
-	  || $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt --compile-bytecode -e '.[dev]' \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --compile-bytecode -e '.[dev]'
 	@touch $@
 
 lint: $(STAMP) ## ruff: style, imports, docstrings

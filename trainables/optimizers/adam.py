@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from timm.optim.adamp import AdamP as TimmAdamP
 
 from trainables.optimizers.optimizer import Groups, WithBetas
 
@@ -49,5 +48,8 @@ class AdamP(WithBetas):
 
     def make(self, groups: Groups) -> torch.optim.Optimizer:
         """Timm's AdamP; weight decay apart from the gradient."""
+        # With timm's optimizers comes torch.distributed, seconds of imports that AdamW shall not wait for.
+        from timm.optim.adamp import AdamP as TimmAdamP
+
         optimizer: torch.optim.Optimizer = TimmAdamP(list(groups), betas=self.betas)
         return optimizer

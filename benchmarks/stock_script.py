@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -172,6 +173,11 @@ def train(config, settings):
             )
 
 
+def draw(trial: optuna.Trial, recipes: int) -> None:
+    """The space, as Optuna defines it by running: which of the recipes."""
+    trial.suggest_int("recipe", 0, recipes - 1)
+
+
 def main() -> None:
     settings = json.loads(Path(sys.argv[1]).read_text())
     recipes = settings["recipes"]
@@ -182,9 +188,6 @@ def main() -> None:
 
     points = [{"recipe": index} for index in range(len(recipes))]
 
-    def space(trial: optuna.Trial) -> None:
-        trial.suggest_int("recipe", 0, len(recipes) - 1)
-
     def train_recipe(config):
         train({**recipes[config["recipe"]], "epochs": settings["epochs"], "seed": config["recipe"]}, settings)
 
@@ -192,7 +195,7 @@ def main() -> None:
         tune.with_resources(train_recipe, {"cpu": 1}),
         tune_config=tune.TuneConfig(
             search_alg=OptunaSearch(
-                space, metric="val_accuracy", mode="max", points_to_evaluate=points,
+                partial(draw, recipes=len(recipes)), metric="val_accuracy", mode="max", points_to_evaluate=points,
                 sampler=optuna.samplers.RandomSampler(seed=0),
             ),
             scheduler=ASHAScheduler(

@@ -33,7 +33,7 @@ type: $(STAMP) ## mypy, strict
 
 # Studies of the tests take all cores by themselves; all else runs a file a process.
 ALONE := $(addprefix tests/search/,studies cli tracking test_store.py test_ui.py)
-test: $(STAMP) ## the tests that are quick (some 20 minutes on two cores)
+test: $(STAMP) ## the tests that are quick (some 15 minutes on two cores)
 	$(BIN)/python -m pytest $(ALONE)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore=%)
 

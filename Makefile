@@ -56,7 +56,10 @@ others: $(STAMP) ## what the searches of others find (benchmarks/others.py); ins
 	.venv-others/bin/python benchmarks/others.py $(ARGS)
 
 bench: $(STAMP) ## what it costs (benchmarks/)
+	$(BIN)/python benchmarks/stock.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/driver.py --space finetune
 	$(BIN)/python benchmarks/decisions.py
 	$(BIN)/python benchmarks/search.py
 

@@ -276,5 +276,15 @@ def test_a_file_is_whole_or_not_there_and_others_wait_for_it(tmp_path):
     assert torch.equal(store.get("one", 5, broken), torch.cat(parts))
 
 
+def test_where_nothing_can_be_written_they_are_in_memory(fixed, material, tmp_path, monkeypatch):
+    """As on a full disk, or in somebody else's folder: here the cache's place is a file."""
+    stored = trained(PROBE, fixed, material)[1]
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FINETUNE_SEARCH_CACHE", str(tmp_path / "file"))
+    assert [figures(record) for record in trained(PROBE, fixed, material)[1]] == [
+        figures(record) for record in stored
+    ]
+
+
 def broken():
     raise RuntimeError("broken")

@@ -17,6 +17,8 @@ from trainables.data.batches import as_tensor
 from trainables.data.cache import cache_folder
 
 FOLDER = "features"
+RELEASE = 1
+"""To be raised when the same recipe, images and network give other features: when augmentation changes, say."""
 
 
 class FeatureStore:
@@ -28,13 +30,14 @@ class FeatureStore:
     """
 
     def __init__(self, made_from: tuple[object, ...], folder: Path | None = None) -> None:
-        key = hashlib.blake2b(repr(made_from).encode(), digest_size=12).hexdigest()
+        key = hashlib.blake2b(repr((RELEASE, made_from)).encode(), digest_size=12).hexdigest()
         self._folder = (folder or cache_folder() / FOLDER) / key
 
     def get(self, name: str, rows: int, compute: Callable[[], Iterable[Tensor]]) -> Tensor:
         """Features [rows, …], float32, mapped from the file; computed first by whoever needs them first.
 
-        Others that need them meanwhile wait. A half-made file is never seen.
+        Others that need them meanwhile wait. A half-made file is never seen. Where none can be written they are in this
+        process's memory.
 
         Args:
             name: Which images, and how they were changed.
@@ -42,12 +45,15 @@ class FeatureStore:
             compute: Gives them in parts.
         """
         path = self._folder / f"{name}.npy"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
-                if not path.exists():
-                    _write(path, rows, iter(compute()))
-        return as_tensor(np.load(path, mmap_mode="r"))
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with FileLock(path.with_suffix(".lock")):
+                    if not path.exists():
+                        _write(path, rows, iter(compute()))
+            return as_tensor(np.load(path, mmap_mode="r"))
+        except OSError:  # a full disk, or a folder of somebody else's: no fault of the trial's
+            return torch.cat(list(compute()))
 
 
 def _write(path: Path, rows: int, parts: Iterator[Tensor]) -> None:
@@ -55,15 +61,16 @@ def _write(path: Path, rows: int, parts: Iterator[Tensor]) -> None:
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         first = next(parts)
-        array = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=(rows, *first.shape[1:]))
         done = 0
-        for part in chain((first,), parts):
-            array[done : done + len(part)] = part.numpy()
-            done += len(part)
+        with aside.open("wb") as file:  # not through a mapping, where a full disk would kill the process
+            shape = (rows, *first.shape[1:])
+            header = {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for part in chain((first,), parts):
+                file.write(part.numpy().tobytes())
+                done += len(part)
         if done != rows:
             raise ValueError(f"features of {rows} images must be computed, but got those of {done}")
-        array.flush()
-        del array
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

@@ -154,12 +154,15 @@ def uid_of(ledger: Ledger) -> str:
 def settled_once(ledger: Ledger, fixed: Fixed) -> Fixed | None:
     """`fixed` with what was decided when the study was new; none if it is."""
     written = ledger.study.user_attrs.get(SETTLED)
-    return None if written is None else fixed.model_copy(update=written)
+    # Studies of before there were stored features go on without.
+    return None if written is None else fixed.model_copy(update={"stored_features": False, **written})
 
 
 def write_settled(ledger: Ledger, fixed: Fixed) -> None:
     """A trial that is resumed tomorrow must run on the same kind of device, in the same arithmetic, alike compiled."""
-    ledger.study.set_user_attr(SETTLED, fixed.model_dump(include={"device", "precision", "compile"}))
+    ledger.study.set_user_attr(
+        SETTLED, fixed.model_dump(include={"device", "precision", "compile", "stored_features"})
+    )
 
 
 def read_ledger(store: Store, name: str, space: SearchSpace) -> Ledger:

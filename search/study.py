@@ -291,7 +291,11 @@ class Study:
             for trial in ledger.trials():
                 folder = self._folder(phase, trial.number)
                 if trial.state is TrialState.COMPLETE:
-                    (folder / LAST).unlink(missing_ok=True)
+                    for left in (
+                        folder / LAST,
+                        *folder.glob("*.tmp"),
+                    ):  # of a process that ended while it wrote
+                        left.unlink(missing_ok=True)
                 elif trial.state.is_finished():
                     shutil.rmtree(folder, ignore_errors=True)
 

@@ -245,6 +245,7 @@ def _courses(
 
     storable = (
         config.numerics.stored_features
+        and material.key
         and material.weights is not None
         and config.parts["strategy"].name != "scratch"
         and all(config.parts[kind].name in names for kind, names in STORABLE.items())

@@ -11,6 +11,8 @@ these change, the compiler is imported as before, and a test says so.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -51,10 +53,13 @@ class _StandIn(ModuleType):
         if (real := _if_there()) is not None:
             real.graph_break(*args, **kwargs)
 
-    def disable(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+    def disable(self, fn: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`fn` itself, until there is a compiler that must be told to leave it alone."""
+        if not inspect.isroutine(fn):  # a decorator is asked for, or a class or module is to be changed
+            return _compiler().disable(fn, *args, **kwargs)
         disabled: Callable[..., Any] | None = None
 
+        @functools.wraps(fn)
         def call(*given: Any, **named: Any) -> Any:
             nonlocal disabled
             if disabled is None and (real := _if_there()) is not None:

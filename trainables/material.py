@@ -18,7 +18,7 @@ from trainables.data.invariances import Invariances
 from trainables.data.preprocessing import Preprocessing
 from trainables.data.reading import Reading
 from trainables.evaluation import Normalise
-from trainables.models.backbone import Backbone, Progress, Weights, find_backbone, load_weights
+from trainables.models.backbone import Backbone, Progress, Weights, code_of, find_backbone, load_weights
 from trainables.models.network import make_network
 from trainables.models.suggested import suggested_input
 from trainables.precision import Precision, fastest_precision, pick_device
@@ -123,15 +123,28 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
         weights=weights,
         normalise=normalise,
         folds=folds,
-        key=_key(dataset, (backbone, normalise, size, fixed.crop_pct), weights),
+        key=_key(
+            dataset,
+            (
+                train.pixels.shape[1:],
+                train.size,
+                fixed.fit,
+                fixed.interpolation,
+                fixed.window,
+                fixed.crop_pct,
+            ),
+            (backbone, normalise, code_of(backbone)),
+            weights,
+        ),
     )
 
 
-def _key(dataset: Dataset, more: tuple[object, ...], weights: Weights | None) -> str:
-    """See `Material.key`."""
-    state = hashlib.blake2b(
-        f"{dataset.fingerprint()} {more}".encode("utf-8", "surrogatepass"), digest_size=16
-    )
+def _key(
+    dataset: Dataset, decoded: tuple[object, ...], network: tuple[object, ...], weights: Weights | None
+) -> str:
+    """See `Material.key`. How pictures were decoded is no part of a data set's fingerprint."""
+    said = f"{dataset.fingerprint()} {decoded} {network}"
+    state = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16)
     for train, val in dataset.folds or [(dataset.train, dataset.val)]:
         for split in (train, val):
             state.update(split.labels.tobytes())

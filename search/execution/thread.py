@@ -31,10 +31,16 @@ class Thread:
         return future
 
     def _loop(self, begin: Callable[[], None]) -> None:
-        begin()
+        fault: BaseException | None = None
+        try:
+            begin()
+        except BaseException as error:  # told to whoever waits, who would wait for ever
+            fault = error
         while True:
             future, work = self._queue.get()
             try:
+                if fault is not None:
+                    raise fault
                 future.set_result(work())
             except BaseException as error:
                 future.set_exception(error)

@@ -20,7 +20,7 @@ from spaces.locate import locate
 from trainables import checkpoint
 from trainables.config import Fixed
 from trainables.folded import Folded
-from trainables.protocol import Diverged, EpochRecord, Trainable
+from trainables.protocol import SECONDS, Diverged, EpochRecord, Trainable
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Worker(ray.tune.Trainable):
         if saved is not None and saved.get("owner") == self._owner:  # else another study's, of the same name
             trainable.load_state_dict(saved["state"])
             self._history = list(saved["records"])
-            yield from (EpochRecord.from_dict(record) for record in self._history)
         self._clock.lap("start")
+        yield from map(_of_another_time, tuple(self._history))
         for record in trainable.epochs():
             self._clock.lap("other", known=record.metrics)
             self._history.append(record.to_dict())
@@ -159,6 +159,12 @@ class Worker(ray.tune.Trainable):
 
     def cleanup(self) -> None:
         """Nothing: the process ends, and an epoch that it is in the middle of with it."""
+
+
+def _of_another_time(record: dict[str, Any]) -> EpochRecord:
+    """A record of the checkpoint, without the seconds that were spent before this process began."""
+    metrics = {name: value for name, value in record["metrics"].items() if not name.startswith(SECONDS)}
+    return EpochRecord.from_dict({**record, "metrics": metrics})
 
 
 def _use_threads(threads: int) -> None:

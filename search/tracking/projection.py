@@ -201,8 +201,13 @@ class Projection:
     def _loop(self) -> None:
         while True:
             items = self._gathered()
+            patches: list[RunPatch] = []
+            for item in items:
+                try:
+                    patches += item() if callable(item) else []
+                except Exception as error:
+                    self._fault = sentence(error)
             try:
-                patches = [patch for item in items if callable(item) for patch in item()]
                 if patches:
                     self._delivery.deliver(patches)
             except Exception as error:

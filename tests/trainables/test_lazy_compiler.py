@@ -39,6 +39,23 @@ optimizer.step()
 assert optimizer.state_dict()["param_groups"][0]["lr"] == 0.1
 """
 
+DISABLED = """
+import torch
+from trainables import lazy_compiler
+import timm
+
+@torch._dynamo.disable
+def again(x):
+    return x + 1
+
+@torch.compiler.disable(recursive=False)
+def once(x):
+    return x + 1
+
+assert once(1) == again(1) == 2
+assert again.__name__ == "again"
+"""
+
 PART_OF_IT = """
 import torch
 from trainables import lazy_compiler
@@ -67,6 +84,10 @@ def test_training_does_not_import_the_compiler():
 
 def test_what_is_compiled_finds_the_whole_compiler():
     run(COMPILE)
+
+
+def test_what_is_to_be_left_out_of_compiling_is_taken_in_all_its_forms():
+    run(DISABLED)
 
 
 def test_who_imports_a_part_of_it_gets_the_whole_and_each_part_once():

@@ -276,6 +276,29 @@ def test_a_file_is_whole_or_not_there_and_others_wait_for_it(tmp_path):
     assert torch.equal(store.get("one", 5, broken), torch.cat(parts))
 
 
+@pytest.mark.parametrize("torn", [b"", b"no array", None], ids=["empty", "other", "short"])
+def test_a_file_that_a_power_cut_left_torn_is_made_again(torn, tmp_path):
+    store, parts = FeatureStore(("some",), tmp_path), [torch.arange(6.0).view(3, 2)]
+    store.get("one", 3, lambda: parts)
+    path = next(tmp_path.rglob("one.npy"))
+    path.write_bytes(path.read_bytes()[:-8] if torn is None else torn)
+    (path.parent / "one.npy.77.tmp").touch()  # of a process that was killed
+    assert torch.equal(store.get("one", 3, lambda: parts), parts[0])
+    assert torch.equal(store.get("one", 3, broken), parts[0])
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"fit": "pad"}, {"interpolation": "nearest"}, {"window": (0.0, 100.0)}], ids=str
+)
+def test_pictures_that_are_decoded_otherwise_are_others(change, fixed):
+    """A data set's fingerprint is of its files."""
+    assert prepare(small_dataset(), fixed).key == prepare(small_dataset(), fixed).key
+    assert (
+        prepare(small_dataset(), fixed).key != prepare(small_dataset(), fixed.model_copy(update=change)).key
+    )
+
+
 def test_where_nothing_can_be_written_they_are_in_memory(fixed, material, tmp_path, monkeypatch):
     """As on a full disk, or in somebody else's folder: here the cache's place is a file."""
     stored = trained(PROBE, fixed, material)[1]

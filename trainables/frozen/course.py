@@ -195,15 +195,16 @@ class OnFeatures:
             mask = above.to(below.device).view(-1, *[1] * (below.ndim - 1))
             below = torch.where(mask, chosen, below)
         laps.lap("data")
-        return below.to(self.labels.device), self.hard[self.labels[rows.to(self.labels.device)]]
+        return below, self.hard[self.labels[rows.to(self.labels.device)]]
 
     def _drawn(self, level: int, rows: Tensor) -> Tensor:
         stored = self.features.level(level)
         views = len(stored) // len(self.labels)
         index = torch.randint(views, (len(rows),)) * len(self.labels) + rows
-        return stored[index.to(stored.device)]
+        return stored[index.to(stored.device)].to(self.labels.device)
 
     def logits(self, shown: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Tensor:
         """All validation images' features through the classifier."""
         shown.eval()
-        return self.head.evaluate(shown, self.features.validation().to(self.labels.device), weights)
+        parts = self.features.validation().split(BATCH)
+        return torch.cat([self.head.evaluate(shown, part.to(self.labels.device), weights) for part in parts])

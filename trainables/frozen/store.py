@@ -51,13 +51,32 @@ class FeatureStore:
                 with FileLock(path.with_suffix(".lock")):
                     if not path.exists():
                         _write(path, rows, iter(compute()))
-            return as_tensor(np.load(path, mmap_mode="r"))
+            return _read(path, rows)
+        except _Torn:  # by a power cut, say
+            path.unlink(missing_ok=True)
+            return self.get(name, rows, compute)
         except OSError:  # a full disk, or a folder of somebody else's: no fault of the trial's
             return torch.cat(list(compute()))
 
 
+class _Torn(Exception):
+    """A file is not what was written."""
+
+
+def _read(path: Path, rows: int) -> Tensor:
+    try:
+        array = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise _Torn from error
+    if len(array) != rows:
+        raise _Torn
+    return as_tensor(array)
+
+
 def _write(path: Path, rows: int, parts: Iterator[Tensor]) -> None:
-    """Write part after part, so that not all of it is in memory, and rename."""
+    """Write part after part, so that not all of it is in memory, and rename. The lock is held."""
+    for left in path.parent.glob(f"{path.name}.*.tmp"):  # of one that was killed
+        left.unlink(missing_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         first = next(parts)
@@ -69,6 +88,8 @@ def _write(path: Path, rows: int, parts: Iterator[Tensor]) -> None:
             for part in chain((first,), parts):
                 file.write(part.numpy().tobytes())
                 done += len(part)
+            file.flush()
+            os.fsync(file.fileno())
         if done != rows:
             raise ValueError(f"features of {rows} images must be computed, but got those of {done}")
         os.replace(aside, path)

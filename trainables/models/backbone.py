@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import timm
@@ -94,6 +96,19 @@ def find_backbone(fixed: Fixed) -> Backbone:
         mean=fixed.mean or backbone.mean,
         std=fixed.std or backbone.std,
     )
+
+
+def code_of(backbone: Backbone) -> str:
+    """What the architecture's code is: versions of the libraries, and of a user's own the text of its file."""
+    said = f"torch {torch.__version__} timm {timm.__version__}"
+    if ":" not in backbone.architecture:
+        return said
+    own: Any = locate(backbone.architecture)
+    try:
+        text = Path(inspect.getfile(own)).read_bytes()
+    except (OSError, TypeError):  # made in a session, or compiled: never the same
+        text = os.urandom(16)
+    return f"{said} {hashlib.blake2b(text, digest_size=16).hexdigest()}"
 
 
 def load_weights(

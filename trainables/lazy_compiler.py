@@ -1,7 +1,7 @@
 """Torch's compiler is imported when something is compiled, and not with every network and optimizer.
 
-`torch._dynamo` brings more than a thousand modules and takes as long as the rest of torch and timm together, in each
-process of a study. Three things import it without compiling anything: torch's optimizers, to tell it what it is to
+`torch._dynamo` brings some 900 modules and takes almost as long as the rest of torch and timm together, in each process
+of a study. Three things import it without compiling anything: torch's optimizers, to tell it what it is to
 leave alone, one of timm's, to set how much it may keep, and a function of torchvision's that timm never calls, to ask
 whether it could be of use. Until somebody wants more of it, a stand-in tells them what is so while nothing is compiled.
 

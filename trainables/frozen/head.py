@@ -13,7 +13,7 @@ from torch.nn import functional
 from trainables.batchnorm.statistics import norms_of
 from trainables.precision import Precision
 from trainables.strategies.layers import head_names
-from trainables.transfer.features import classifier_of, classifier_prefix
+from trainables.transfer.features import at_the_door, classifier_of, classifier_prefix
 
 CLOSE = 0.02
 """By how much of their size logits may differ between the two ways: bf16 rounds sums of another order otherwise."""
@@ -79,7 +79,7 @@ def features_of(model: nn.Module, batches: Iterable[Tensor], precision: Precisio
     with _evaluating(model):
         for inputs in batches:
             with precision.autocast():
-                features = _seen(model, inputs)[1]
+                features = at_the_door(model, model, inputs)[1]
             yield features.float().cpu()
 
 
@@ -92,21 +92,10 @@ def features_an_image(model: nn.Module, inputs: Tensor, precision: Precision) ->
     if not classifier_prefix(model):
         return 0
     with _evaluating(model), precision.autocast():
-        logits, features = _seen(model, inputs)
+        logits, features = at_the_door(model, model, inputs)
         alone = classifier_of(model)(features).flatten(1)
     if alone.shape != logits.shape:
         return 0
     difference = (alone.float() - logits.float()).abs().max()
     same = bool(difference <= CLOSE * logits.float().abs().max())
     return features[0].numel() if same else 0
-
-
-def _seen(model: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits, and what the classifier was given, in its own shape."""
-    seen: list[Tensor] = []
-    handle = classifier_of(model).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    try:
-        logits = model(inputs)
-    finally:
-        handle.remove()
-    return logits, seen[0]

@@ -39,8 +39,7 @@ def with_features(
 ) -> tuple[Tensor, Tensor]:
     """What `forward` gives for `inputs`, and the pooled features that the classifier of `model` saw meanwhile.
 
-    They are taken at the classifier's door, and not computed from the feature maps once more: so they are
-    the very ones that the logits come from, dropout included, whatever head an architecture has.
+    See `at_the_door`.
 
     Args:
         model: The network.
@@ -50,6 +49,26 @@ def with_features(
     Returns:
         Logits [B, classes], and features [B, D].
     """
+    logits, features = at_the_door(model, forward, inputs)
+    return logits, features.flatten(1)
+
+
+def at_the_door(
+    model: nn.Module, forward: Callable[[Tensor], Tensor], inputs: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What `forward` gives for `inputs`, and what the classifier of `model` was given meanwhile, in its own shape.
+
+    They are taken at the classifier's door, and not computed from the feature maps once more: so they are
+    the very ones that the logits come from, dropout included, whatever head an architecture has.
+
+    Args:
+        model: The network.
+        forward: It, or the part of it from feature maps on; it calls the classifier once.
+        inputs: What `forward` takes.
+
+    Returns:
+        Logits [B, classes], and features [B, …].
+    """
     seen: list[Tensor] = []
     # Only for this pass: a hook that stays would be copied with the network, and keep its features alive.
     handle = classifier_of(model).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -57,7 +76,7 @@ def with_features(
         logits = forward(inputs)
     finally:
         handle.remove()
-    return logits, seen[0].flatten(1)
+    return logits, seen[0]
 
 
 def in_full_precision(device: torch.device) -> torch.autocast:

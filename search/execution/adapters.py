@@ -16,6 +16,7 @@ from ray.tune.search import Searcher
 from search.decisions.program import Job, Program
 from search.decisions.scheduler import Decision
 from search.errors import StudyError
+from search.execution.recycling import TRIALS_A_PROCESS, Recycling
 from trainables.protocol import EpochRecord
 
 
@@ -134,10 +135,19 @@ class RayScheduler(FIFOScheduler):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
+        self._recycling = Recycling(TRIALS_A_PROCESS)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """The program's decision on this result."""
         return self._bridge.result(trial.config, result)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Say whether the trial's process takes another one.
+
+        Tune knows only of all processes or none, and asks right after this call, for this one.
+        """
+        process = tune_controller._trial_to_actor[trial]
+        tune_controller._reuse_actors = self._recycling.goes_on(process)
 
 
 class RayCallback(Callback):

@@ -42,6 +42,14 @@ class Logged:
         self._inner.load_state_dict(state)
 
 
+class Placed(Logged):
+    """As `Logged`, but what is written is who trained it: the process, and the trial's seed."""
+
+    def __init__(self, params: Any, fixed: Any, seed: int, material: Any) -> None:
+        super().__init__(params, fixed, seed, material)
+        self._key = f"{os.getpid()} {seed}"
+
+
 class Faulty(Logged):
     """As `Logged`, but with much dropout recipes break: above 0.4 they diverge, above 0.25 code fails."""
 

@@ -117,6 +117,23 @@ def test_a_dead_worker_costs_no_epoch_and_no_trial(small_study, tmp_path):
 
 
 @pytest.mark.timeout(300)
+def test_a_process_trains_so_many_trials_and_a_new_one_goes_on(small_study, tmp_path, monkeypatch):
+    monkeypatch.setattr("search.execution.adapters.TRIALS_A_PROCESS", 3)
+    study = small_study(
+        trials=9, finalists=0, scheduler="none", searcher="random", epochs=2, workers=2,
+        trainable="tests.search.parts:Placed",
+    )  # fmt: skip
+    result = study.run()
+    assert [(trial.state, trial.epochs) for trial in result.trials] == [("COMPLETE", 2)] * 9
+    lines = epochs_trained(tmp_path)
+    assert len(lines) == 18
+    assert set(lines.values()) == {1}
+    processes = Counter(line.split()[0] for line in lines)  # epochs of each
+    assert max(processes.values()) == 6
+    assert 3 <= len(processes) <= 5  # nine trials by threes, and up to two processes that had more to come
+
+
+@pytest.mark.timeout(300)
 def test_recipes_that_end_themselves_are_complete_everywhere_with_their_report(small_study):
     """Patience that nothing can satisfy: each training of the real core ends after its second epoch."""
     study = small_study(

@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 @dataclass
 class _Held:
-    """What a run in MLflow is known to hold. `metrics` are each metric's latest values only."""
+    """What a run in MLflow is known to hold. `metrics` are each metric's latest values only.
+
+    Of one that has ended it is forgotten: as a rule nobody asks again, and a study of many days has many.
+    """
 
     run_id: str
     status: str
@@ -32,6 +35,7 @@ class _Held:
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     points: set[Point] = field(default_factory=set)
+    forgotten: bool = False
 
 
 class MlflowWriter:
@@ -56,6 +60,7 @@ class MlflowWriter:
     def forget(self) -> None:
         """Reads everything again at the next write: after an error, what MLflow holds is not known."""
         self._runs = None
+        self.run_ids = {}
 
     def write(self, patch: RunPatch) -> None:
         """Brings a run to hold what the patch says; does nothing where it does already."""
@@ -63,16 +68,23 @@ class MlflowWriter:
         held = runs.get(patch.number)
         if held is None:
             held = runs[patch.number] = self._create(patch, runs)
-        self.run_ids = {number: run.run_id for number, run in runs.items()}
-        if patch.number is not None and patch.whole and _agrees(held, patch):
+        elif held.forgotten:
+            held = runs[patch.number] = _held(self._client.get_run(held.run_id))
+        self.run_ids[patch.number] = held.run_id
+        if patch.number is None or not patch.whole or not _agrees(held, patch):
+            self._fill(held, patch)
+            self._set_status(held, patch)
+        if patch.number is not None and held.status != "RUNNING":
+            runs[patch.number] = _Held(held.run_id, held.status, forgotten=True)
+
+    def _set_status(self, held: _Held, patch: RunPatch) -> None:
+        if patch.status is None or patch.status == held.status:
             return
-        self._fill(held, patch)
-        if patch.status is not None and patch.status != held.status:
-            if patch.status == "RUNNING":
-                self._client.update_run(held.run_id, status="RUNNING")
-            else:
-                self._client.set_terminated(held.run_id, patch.status, patch.end_time)
-            held.status = patch.status
+        if patch.status == "RUNNING":
+            self._client.update_run(held.run_id, status="RUNNING")
+        else:
+            self._client.set_terminated(held.run_id, patch.status, patch.end_time)
+        held.status = patch.status
 
     def _fill(self, held: _Held, patch: RunPatch) -> None:
         """Logs what the run lacks; as a rule that is one `log_batch`."""
@@ -150,9 +162,8 @@ class MlflowWriter:
                 # Made twice, because the answer to the first request was lost on its way.
                 self._client.delete_run(run.info.run_id)
                 continue
-            runs[number] = _Held(
-                run.info.run_id, run.info.status, tags, dict(run.data.params), dict(run.data.metrics)
-            )
+            runs[number] = _held(run)
+            self.run_ids[number] = run.info.run_id
 
     def _create(self, patch: RunPatch, runs: dict[int | None, _Held]) -> _Held:
         if self._experiment is None:
@@ -168,11 +179,18 @@ class MlflowWriter:
         else:
             if None not in runs:
                 runs[None] = self._create(RunPatch(None, start_time=patch.start_time), runs)
+                self.run_ids[None] = runs[None].run_id
             name = f"trial-{patch.number:03d}"
             tags |= {PARENT: runs[None].run_id, NUMBER: str(patch.number)}
         start_time = patch.start_time or round(time.time() * 1000)
         run = self._client.create_run(self._experiment, start_time=start_time, tags=tags, run_name=name)
         return _Held(run.info.run_id, run.info.status, tags)
+
+
+def _held(run: "Run") -> _Held:
+    """What MLflow says that a run holds."""
+    data = run.data
+    return _Held(run.info.run_id, run.info.status, dict(data.tags), dict(data.params), dict(data.metrics))
 
 
 def _tags(patch: RunPatch, held: _Held) -> dict[str, str]:

@@ -83,6 +83,28 @@ def test_a_study_is_projected_live(store: Store, ledger: optuna.Study) -> None:
     assert not store.spool(NAME).exists()
 
 
+def test_what_a_run_held_is_forgotten_when_it_ends_and_read_again_if_it_goes_on(
+    store: Store, ledger: optuna.Study
+) -> None:
+    """A study of thousands of trials must not hold all their points in the driver's memory."""
+    projection = Projection(store, NAME)
+    projection.open_study(params={}, tags={}, artifacts={})
+    projection.sync(ledger.trials)
+    assert projection.flush()
+    writer = projection._delivery._writer
+    assert writer is not None
+    assert writer._runs is not None
+    for number, held in writer._runs.items():
+        running = number is None or EXPECTED[number][0] == "RUNNING"
+        assert bool(held.tags or held.points) is running
+        assert projection.run_id(number) == held.run_id if number is not None else projection.parent_id
+    whole = points(store)
+    projection.end(ledger.trials[0])
+    projection.record(0, 4, EPOCH_MS + 4000, {"lr": 2e-3})
+    assert projection.close() is None
+    assert points(store) == sorted([*whole, (0, "lr", 4, EPOCH_MS + 4000, 2e-3)])
+
+
 def test_many_metrics_an_epoch_arrive_under_their_own_names(store: Store, ledger: optuna.Study) -> None:
     names = [*(f"lr/layer_{index}" for index in range(40)), "train/update_ratio", "memory/peak_mb", "a/b/c"]
     projection = Projection(store, NAME)

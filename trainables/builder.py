@@ -16,10 +16,10 @@ from trainables.averaging import make_averaging
 from trainables.batchnorm import BatchNorm, re_estimate
 from trainables.class_weights import ClassWeights, scaled
 from trainables.config import Fixed, TrialConfig
-from trainables.course import Course, Pictures
+from trainables.course import Course, OnImages
 from trainables.data.batches import Split
 from trainables.finetuning import FineTuning, Parts, Plan, Pull
-from trainables.frozen.course import Features, Shortcut
+from trainables.frozen.course import Courses, Features
 from trainables.frozen.head import Head
 from trainables.generators import seeded
 from trainables.gradients import Gradients
@@ -239,9 +239,9 @@ def _courses(
     def strength(progress: float) -> float:
         return curriculum.strength(peak, progress)
 
-    def pictures(progress: float) -> Course:
+    def on_images(progress: float) -> Course:
         changes = augment(strength(progress))
-        return Pictures(train, val, changes, mixing, hard, material.normalise, gradients, precision)
+        return OnImages(train, val, changes, mixing, hard, material.normalise, gradients, precision)
 
     storable = (
         config.numerics.stored_features
@@ -252,11 +252,11 @@ def _courses(
         and classifier_prefix(model)
     )
     if not storable:
-        return lambda progress, untouched: pictures(progress)
+        return lambda progress, untouched: on_images(progress)
     head = Head(model, config.regularisation.dropout)
     made_from = (material.key, config.parts["augmentation"], material.invariances)
-    return Shortcut(
-        pictures=pictures,
+    return Courses(
+        on_images=on_images,
         features=Features(model, train, val, augment, material.normalise, precision, made_from),
         head=head,
         model=model,

@@ -49,7 +49,7 @@ class Course(Protocol):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class OnImages:
     """Images, changed and mixed anew at each step, through all of the network.
 
     Args:

@@ -96,11 +96,11 @@ class Features:
                 yield self._normalise(augment(self._train.draw(part)[0]))
 
 
-class Shortcut:
+class Courses:
     """Chooses an epoch's course: on stored features where the classifier alone learns, else on images.
 
     Args:
-        pictures: Progress in [0, 1] → the course on images.
+        on_images: Progress in [0, 1] → the course on images.
         features: Of the study's images.
         head: The classifier.
         model: The network.
@@ -115,7 +115,7 @@ class Shortcut:
     def __init__(
         self,
         *,
-        pictures: Callable[[float], Course],
+        on_images: Callable[[float], Course],
         features: Features,
         head: Head,
         model: nn.Module,
@@ -126,7 +126,7 @@ class Shortcut:
         normalise: Normalise,
         precision: Precision,
     ) -> None:
-        self._pictures, self._features, self._head, self._model = pictures, features, head, model
+        self._on_images, self._features, self._head, self._model = on_images, features, head, model
         self._train, self._hard, self._strength, self._gradients = train, hard, strength, gradients
         self._normalise, self._precision = normalise, precision
         self._fits: bool | None = None
@@ -147,7 +147,7 @@ class Shortcut:
                 self._strength(progress),
                 self._gradients,
             )
-        return self._pictures(progress)
+        return self._on_images(progress)
 
     def _serves(self) -> bool:
         if self._fits is None:

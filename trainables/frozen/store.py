@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from trainables.data.batches import as_tensor
 from trainables.data.cache import cache_folder
+from trainables.frozen.eviction import make_room
 
 FOLDER = "features"
 RELEASE = 1
@@ -51,7 +53,11 @@ class FeatureStore:
                 with FileLock(path.with_suffix(".lock")):
                     if not path.exists():
                         _write(path, rows, iter(compute()))
-            return _read(path, rows)
+                        make_room(self._folder.parent, keep=self._folder)
+            found = _read(path, rows)
+            with suppress(OSError):  # mapped in place of a disk that cannot be written
+                os.utime(self._folder)
+            return found
         except _Torn:  # by a power cut, say
             path.unlink(missing_ok=True)
             return self.get(name, rows, compute)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import timm
@@ -22,6 +20,7 @@ from spaces import InputError, locate
 from trainables.config import Fixed
 from trainables.models import glyphs
 from trainables.models.hub import fetch_weights
+from trainables.models.own_code import fingerprint_of
 
 Weights: TypeAlias = Mapping[str, NDArray[np.generic]]
 Progress: TypeAlias = Callable[[int, int], None]
@@ -99,16 +98,11 @@ def find_backbone(fixed: Fixed) -> Backbone:
 
 
 def code_of(backbone: Backbone) -> str:
-    """What the architecture's code is: versions of the libraries, and of a user's own the text of its file."""
+    """What the architecture's code is: versions of the libraries, and of a user's own the text of its files."""
     said = f"torch {torch.__version__} timm {timm.__version__}"
     if ":" not in backbone.architecture:
         return said
-    own: Any = locate(backbone.architecture)
-    try:
-        text = Path(inspect.getfile(own)).read_bytes()
-    except (OSError, TypeError):  # made in a session, or compiled: never the same
-        text = os.urandom(16)
-    return f"{said} {hashlib.blake2b(text, digest_size=16).hexdigest()}"
+    return f"{said} {fingerprint_of(locate(backbone.architecture))}"
 
 
 def load_weights(

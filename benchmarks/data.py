@@ -120,7 +120,7 @@ def memory_of_two_actors(data: Path, size: int) -> tuple[int, int]:
 
 def ratios(theirs: list[float], mine: list[float]) -> str:
     found = [their / my for their, my in zip(theirs, mine, strict=True)]
-    return f"{statistics.median(found):.1f} x (n = {len(found)}, {min(found):.1f} to {max(found):.1f})"
+    return f"**{statistics.median(found):.1f}** | {min(found):.1f} – {max(found):.1f} | {len(found)}"
 
 
 def main() -> None:
@@ -154,17 +154,21 @@ def main() -> None:
         del batches
         size = sum(file.nbytes for file in store.files.values())
         own, share = memory_of_two_actors(data, options.size)
-        print(f"{images} images, {options.size} px, batches of {BATCH}, {cores} cores")
-        print(f"ImageFolder, an epoch      {images / statistics.median(theirs):8.0f} images/s")
+        print("| figure | value | range | n |\n|---|---|---|---|")
+        print(f"| later epochs: store ÷ ImageFolder, images a second | {ratios(theirs, mine)} |")
         print(
-            f"store, first epoch         {images / first:8.0f} images/s ({building:.1f} s of it decode all)"
+            "| first epoch, decoding included: store ÷ a warm epoch of ImageFolder "
+            f"| {statistics.median(theirs) / first:.2f} | – | 1 |"
         )
-        print(f"store, later epochs        {images / statistics.median(mine):8.0f} images/s")
-        print(f"first epoch, faster        {statistics.median(theirs) / first:8.2f} x (n = 1)")
-        print(f"later epochs, faster       {ratios(theirs, mine)}")
-        print(f"store                      {size / 1e6:8.0f} MB, {size / images / 1e3:.0f} kB an image")
         print(
-            f"two actors that read all   {own / 1e6:8.0f} MB more of their own, {share / 1e6:.0f} MB with shared"
+            "| memory that two processes have of their own after reading all "
+            f"of a {size / 1e6:.0f} MB store | {own / 1e6:.0f} MB | – | 1 |"
+        )
+        print(
+            f"\n{images} images of {options.size} px, {size / images / 1e3:.0f} kB each in the store, batches of "
+            f"{BATCH}, {cores} cores; {images / statistics.median(theirs):.0f} images a second against "
+            f"{images / statistics.median(mine):.0f}; decoding all took {building:.1f} s; the store's pages count "
+            f"{share / 1e6:.0f} MB by the kernel's share."
         )
 
 

@@ -55,13 +55,8 @@ others: $(STAMP) ## what the searches of others find (benchmarks/others.py); ins
 	$(BIN)/uv pip install -q --python .venv-others/bin/python -e . smac dehb neural-pipeline-search syne-tune
 	.venv-others/bin/python benchmarks/others.py $(ARGS)
 
-bench: $(STAMP) ## what it costs (benchmarks/)
-	$(BIN)/python benchmarks/stock.py
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/features.py
-	$(BIN)/python benchmarks/driver.py --space finetune
-	$(BIN)/python benchmarks/decisions.py
-	$(BIN)/python benchmarks/search.py
+bench: $(STAMP) ## make the tables of docs/ again (benchmarks/): hours; make bench ARGS="features driver"
+	$(BIN)/python benchmarks/write.py $(ARGS)
 
 clean: ## caches of the tools; .venv and mlruns/ stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build ./*.egg-info

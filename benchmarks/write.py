@@ -3,12 +3,12 @@
 A page of `docs/` holds, between two comments, what a command printed, and when and where:
 
     <!-- made by: benchmarks/features.py --pairs 10 -->
-    | data | stored, s | …
+    …
     <!-- end -->
 
-Each such command is run, and what it prints takes the old text's place. Where a command fails, its text stays.
+Each such command is run, and it and what it prints take the old text's place. Where it fails, the text stays.
 
-    python benchmarks/write.py                   # all of docs/benchmarks.md: an hour or two on two idle cores
+    python benchmarks/write.py                   # all pages: hours, on a machine that does nothing else
     python benchmarks/write.py features driver   # those whose command has one of these words
     python benchmarks/write.py --list
 """
@@ -28,7 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGES = [ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "search.md"]
 BLOCK = re.compile(r"(<!-- made by: (?P<command>[^\n]+?) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -75,21 +75,23 @@ def main() -> None:
     )
     parser.add_argument("words", nargs="*", help="of the commands that are run; all if none is given")
     parser.add_argument("--list", action="store_true", help="say which they are, and run nothing")
-    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--pages", nargs="+", type=Path, default=PAGES)
     given = parser.parse_args()
-    commands = commands_in(given.page.read_text(), given.words)
-    if not commands:
-        sys.exit(f"a command of {given.page} must have one of the words, but got {' '.join(given.words)}")
+    found = [
+        (page, command) for page in given.pages for command in commands_in(page.read_text(), given.words)
+    ]
+    if not found:
+        sys.exit(f"a command of these pages must have one of the words, but got {' '.join(given.words)}")
     failed = 0
-    for command in commands:
+    for page, command in found:
         print(f"python {command}", flush=True)
         if given.list:
             continue
         text = printed(command)
         failed += text is None
         if text is not None:  # read anew: somebody may have edited it meanwhile
-            page = replaced(given.page.read_text(), command, f"{text}\n\n({machine()})\n")
-            given.page.write_text(page)
+            text = f"```\npython {command}\n```\n\n{text}\n\n({machine()})\n"
+            page.write_text(replaced(page.read_text(), command, text))
     sys.exit(1 if failed else 0)
 
 

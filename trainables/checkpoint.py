@@ -8,7 +8,11 @@ from pathlib import Path
 
 import torch
 
+from trainables.packing import pack, unpack
 from trainables.protocol import State
+
+PACKED = "\0packed"
+"""The key of a file's state whose small tensors are in a few large ones; older files have none."""
 
 
 def save(path: Path, state: State) -> None:
@@ -21,7 +25,8 @@ def save(path: Path, state: State) -> None:
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
-            torch.save(state, file)
+            marked, flat = pack(state)
+            torch.save({PACKED: marked, "tensors": flat}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -46,6 +51,8 @@ def load(path: Path) -> State | None:
             if parts.testzip() is not None:
                 return None
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(state, dict) and PACKED in state:
+            state = unpack(state[PACKED], state["tensors"])
     except MemoryError:
         raise  # says nothing about the file
     except Exception:  # of a file that is not whole, zipfile and torch raise a dozen kinds

@@ -16,9 +16,9 @@ QUICK = {
     "warm": SHORT,
     "decisions": ["--trials", "12"],
     "driver": ["--records", "24", "--workers", "2", "--space", "finetune"],
-    "features": ["--pairs", "2"],
 }
 SLOW = {
+    "features": ["--pairs", "2"],
     "starting": ["--trials", "3"],
     "processor": ["--rounds", "1", "test_resnet"],
     "stock": ["--trials", "3", "--runs", "1"],

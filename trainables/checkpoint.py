@@ -8,15 +8,19 @@ from pathlib import Path
 
 import torch
 
-from trainables.packing import pack, unpack
+from trainables.packing import Packed, pack, unpack
 from trainables.protocol import State
 
 PACKED = "\0packed"
 """The key of a file's state whose small tensors are in a few large ones; older files have none."""
 
 
-def save(path: Path, state: State) -> None:
-    """Write `state` so that a crash at any moment leaves the old file or the new one.
+def save(path: Path, state: State | Packed) -> None:
+    """Write a state so that a crash at any moment leaves the old file or the new one.
+
+    Args:
+        path: The file.
+        state: What is written; as it was when it was packed, or as it is.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; the old file is still whole.
@@ -25,8 +29,8 @@ def save(path: Path, state: State) -> None:
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
-            marked, flat = pack(state)
-            torch.save({PACKED: marked, "tensors": flat}, file)
+            packed = state if isinstance(state, Packed) else pack(state)
+            torch.save({PACKED: packed.marked, "tensors": packed.flat}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -52,7 +56,7 @@ def load(path: Path) -> State | None:
                 return None
         state = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(state, dict) and PACKED in state:
-            state = unpack(state[PACKED], state["tensors"])
+            state = unpack(Packed(state[PACKED], state["tensors"]))
     except MemoryError:
         raise  # says nothing about the file
     except Exception:  # of a file that is not whole, zipfile and torch raise a dozen kinds

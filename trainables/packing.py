@@ -1,8 +1,13 @@
-"""Many small tensors of a state as a few large ones, which are written and read in a fraction of the time."""
+"""A state as it is at one moment, its many small tensors as a few large ones.
+
+Hundreds of small tensors take longer to pickle than to write.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,30 +17,47 @@ MARK = "\0tensor"
 """The key of what stands in a tensor's place."""
 SMALL = 2**20
 """Bytes; a larger tensor stays by itself, so that no state of a large network is in memory twice."""
+CONSTANT = (type(None), bool, int, float, complex, str, bytes)
 
 Place = tuple[str, int, tuple[int, ...], tuple[int, ...]]
 """Of a tensor: which large one it is in, from which element on, its shape and its strides."""
 
 
-def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
-    """A state with marks in place of its small tensors, and those tensors end to end, by their type.
+@dataclass(frozen=True)
+class Packed:
+    """What `pack` makes of a state.
+
+    Args:
+        marked: The state with marks in place of its small tensors.
+        flat: Those tensors end to end, by their type.
+    """
+
+    marked: Any
+    flat: dict[str, Tensor]
+
+
+def pack(state: Any, *, own: bool = False) -> Packed:
+    """A state with its small tensors end to end.
 
     Dictionaries, lists and tuples are gone through; anything else stays as it is.
 
     Args:
         state: What a trial goes on from.
+        own: Nothing of it may be the state's own memory: the state goes on changing.
     """
     parts: dict[str, list[Tensor]] = {}
     ends: dict[str, int] = {}
 
     def visit(value: Any) -> Any:
         if isinstance(value, Tensor):
-            return place(value) if _is_small_and_dense(value) else value
+            if own and value.device.type != "cpu":
+                value = value.detach().cpu()
+            return place(value) if _is_small_and_dense(value) else _copied(value) if own else value
         if type(value) in (dict, OrderedDict):
             return type(value)((key, visit(inner)) for key, inner in value.items())
         if type(value) in (list, tuple):
             return type(value)(visit(inner) for inner in value)
-        return value
+        return copy.deepcopy(value) if own and type(value) not in CONSTANT else value
 
     def place(tensor: Tensor) -> dict[str, Place]:
         kind = str(tensor.dtype)
@@ -46,19 +68,36 @@ def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
         return {MARK: (kind, start, tuple(tensor.shape), tuple(tensor.stride()))}
 
     marked = visit(state)
-    return marked, {kind: torch.cat(flat) for kind, flat in parts.items()}
+    return Packed(marked, {kind: torch.cat(flat) for kind, flat in parts.items()})
 
 
-def unpack(marked: Any, flat: dict[str, Tensor]) -> Any:
-    """The state that `pack` made these from; tensors are as they were, down to their strides."""
-    if isinstance(marked, dict):
-        if set(marked) == {MARK}:
-            kind, start, shape, strides = marked[MARK]
-            return flat[kind].as_strided(shape, strides, start).clone()
-        return type(marked)((key, unpack(inner, flat)) for key, inner in marked.items())
-    if type(marked) in (list, tuple):
-        return type(marked)(unpack(inner, flat) for inner in marked)
-    return marked
+def unpack(packed: Packed) -> Any:
+    """The state that it was made from; tensors are as they were, down to their strides."""
+
+    def visit(value: Any) -> Any:
+        if isinstance(value, dict):
+            if set(value) == {MARK}:
+                kind, start, shape, strides = value[MARK]
+                return packed.flat[kind].as_strided(shape, strides, start).clone()
+            return type(value)((key, visit(inner)) for key, inner in value.items())
+        if type(value) in (list, tuple):
+            return type(value)(visit(inner) for inner in value)
+        return value
+
+    return visit(packed.marked)
+
+
+def size_of(state: Any) -> int:
+    """Bytes of a state's tensors."""
+    if isinstance(state, Tensor):
+        return state.numel() * state.element_size()
+    if isinstance(state, dict):
+        return sum(map(size_of, state.values()))
+    return sum(map(size_of, state)) if isinstance(state, (list, tuple)) else 0
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
 def _is_small_and_dense(tensor: Tensor) -> bool:

@@ -20,6 +20,7 @@ from spaces.locate import locate
 from trainables import checkpoint
 from trainables.config import Fixed
 from trainables.folded import Folded
+from trainables.packing import pack, size_of
 from trainables.protocol import SECONDS, Diverged, EpochRecord, Trainable
 
 
@@ -46,15 +47,37 @@ class Shared:
         return len(getattr(self.material, "folds", ()))
 
 
+MOST_TWICE = 2**28
+"""Bytes; a state up to this size is in memory a second time while it is written and the next epoch is trained."""
+
+
 class _Unsaved(Exception):
     """A checkpoint could not be written."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What one call to the training thread gives.
+
+    Args:
+        what: The record, the failure or the fault, for the driver.
+        seconds: What the time went into.
+        goes_on: Whether the next epoch is trained at once.
+        written: The record's checkpoint, where another thread writes it.
+    """
+
+    what: dict[str, Any]
+    seconds: str
+    goes_on: bool
+    written: Future[None] | None
 
 
 class Worker(ray.tune.Trainable):
     """Runs the trials that Ray gives it, one after the other, an epoch a step.
 
     A thread of its own trains. It begins with the next epoch before the driver has looked at the last one, but for
-    those after which a trial may be told to pause or to stop: so as a rule no core waits for the driver.
+    those after which a trial may be told to pause or to stop: so as a rule no core waits for the driver, nor for the
+    disk, since another thread writes the checkpoint meanwhile.
 
     Checkpoints are the project's own, keyed by the trial's number: whoever is given the trial next
     (this actor, another one after a crash, another driver after a restart) goes on from there. A
@@ -69,7 +92,9 @@ class Worker(ray.tune.Trainable):
         self._make = locate(shared.factory)
         self._clock.lap("start")
         self._thread = Thread("training", partial(_use_threads, shared.threads))
-        self._ahead: Future[dict[str, Any]] | None = None
+        self._writing = Thread("checkpoints", partial(_use_threads, 1))
+        self._written: Future[None] | None = None
+        self._ahead: Future[_Told] | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -80,10 +105,13 @@ class Worker(ray.tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         if self._ahead is not None:  # what nobody waits for any more, but it still has the networks' memory
             wait([self._ahead])
+        if self._written is not None:  # and its file may be another worker's in a moment
+            wait([self._written])
+        self._written = None
         self._folder = Path(config["folder"])
         self._known = int(config["known"])
         self._owner = f"{config['study']}/{config['phase']}/{config['number']}"
-        self._waits = frozenset(config["waits"])
+        self._waits_after = frozenset(config["waits"])
         self._history: list[dict[str, Any]] = []
         self._records = self._run(config)
         self._ahead = self._thread.run(self._next)
@@ -101,55 +129,65 @@ class Worker(ray.tune.Trainable):
         for record in trainable.epochs():
             self._clock.lap("other", known=record.metrics)
             self._history.append(record.to_dict())
-            self._save(trainable, final=self._is_last(record))
+            self._save(trainable, record)
             self._clock.lap("checkpoint")
             yield record
 
     def _is_last(self, record: EpochRecord) -> bool:
         return record.epoch >= self._shared.fixed.epochs * max(1, self._shared.folds) or bool(record.ended)
 
-    def _save(self, trainable: Trainable, *, final: bool) -> None:
-        try:
-            self._write(trainable, final=final)
-        except OSError as error:  # a full disk is no fault of the trial's
-            raise _Unsaved(error.strerror or str(error)) from error
+    def _waits(self, record: EpochRecord) -> bool:
+        """Whether nothing is trained before the driver has looked at a record."""
+        return record.epoch in self._waits_after or self._is_last(record)
 
-    def _write(self, trainable: Trainable, *, final: bool) -> None:
+    def _save(self, trainable: Trainable, record: EpochRecord) -> None:
+        """Write the checkpoint, or let it be written while the next epoch is trained."""
         state = trainable.state_dict()
-        if final and "best" in state:  # what a winner is evaluated and exported from
-            checkpoint.save(self._folder / BEST, state["best"])
         whole = {"owner": self._owner, "state": state, "records": self._history}
-        checkpoint.save(self._folder / LAST, whole)
+        if self._waits(record) or size_of(state) > MOST_TWICE:
+            if self._is_last(record) and "best" in state:  # what a winner is evaluated and exported from
+                self._writing.run(partial(_write, self._folder / BEST, state["best"])).result()
+            self._writing.run(partial(_write, self._folder / LAST, whole)).result()
+            self._written = None
+        else:
+            self._written = self._writing.run(partial(_write, self._folder / LAST, pack(whole, own=True)))
 
     def step(self) -> dict[str, Any]:
         """The next record that the ledger does not have, or why there is none, and what the time went into."""
         told = (self._ahead or self._thread.run(self._next)).result()
-        goes_on = "record" in told and not told.pop("waits")
-        self._ahead = self._thread.run(self._next) if goes_on else None
-        return told
+        self._ahead = self._thread.run(self._next) if told.goes_on else None
+        try:
+            if told.written is not None:
+                told.written.result()
+        except _Unsaved as error:
+            return {**self._unsaved(error), "seconds": told.seconds}
+        return {**told.what, "seconds": told.seconds}
 
-    def _next(self) -> dict[str, Any]:
+    def _next(self) -> _Told:
         self._clock.lap("driver")
-        told = self._train()
-        if "record" not in told:
+        what, waits = self._train()
+        if "record" not in what:
             self._clock.lap("lost")
-        return {**told, "seconds": json.dumps(self._clock.take())}
+        return _Told(what, json.dumps(self._clock.take()), "record" in what and not waits, self._written)
 
-    def _train(self) -> dict[str, Any]:
+    def _train(self) -> tuple[dict[str, Any], bool]:
+        """What is told, and whether nothing more is trained before the driver has looked at it."""
         try:
             for record in self._records:
                 if record.epoch > self._known:
-                    waits = record.epoch in self._waits or self._is_last(record)
-                    return {"record": record.to_json(), "waits": waits}
-            return {"failure": "the trainable ended before its full budget", "diverged": False}
+                    return {"record": record.to_json()}, self._waits(record)
+            return {"failure": "the trainable ended before its full budget", "diverged": False}, True
         except _Unsaved as error:
-            return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}
+            return self._unsaved(error), True
         except Diverged as error:
-            return {"failure": str(error), "diverged": True}
+            return {"failure": str(error), "diverged": True}, True
         except Exception as error:  # a trial's fault is a state of the trial, never of the study
             place = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-            return {"failure": text, "diverged": False, "traceback": traceback.format_exc()}
+            return {"failure": text, "diverged": False, "traceback": traceback.format_exc()}, True
+
+    def _unsaved(self, error: _Unsaved) -> dict[str, Any]:
+        return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: Ray never asks, and its checkpoints are not used."""
@@ -165,6 +203,13 @@ def _of_another_time(record: dict[str, Any]) -> EpochRecord:
     """A record of the checkpoint, without the seconds that were spent before this process began."""
     metrics = {name: value for name, value in record["metrics"].items() if not name.startswith(SECONDS)}
     return EpochRecord.from_dict({**record, "metrics": metrics})
+
+
+def _write(path: Path, state: Any) -> None:
+    try:
+        checkpoint.save(path, state)
+    except OSError as error:  # a full disk is no fault of the trial's
+        raise _Unsaved(error.strerror or str(error)) from error
 
 
 def _use_threads(threads: int) -> None:

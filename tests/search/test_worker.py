@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import wait
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -14,6 +17,7 @@ from search.execution.names import BEST, LAST
 from search.execution.worker import Shared, Worker
 from tests.search.parts import LOG, ODD, quadrants
 from trainables import checkpoint
+from trainables.builder import from_params
 from trainables.config import Fixed
 from trainables.material import prepare, settle
 from trainables.protocol import EpochRecord
@@ -116,6 +120,48 @@ def test_it_trains_on_while_the_driver_thinks_but_not_where_it_may_be_stopped(wo
         time.sleep(0.01)
     time.sleep(0.5)
     assert trained(tmp_path) == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_is_written_while_the_next_epoch_is_trained_and_is_there_before_its_record(
+    worker, shared, tmp_path, monkeypatch
+):
+    alone = list(islice(from_params(PARAMS, shared.fixed, 5, shared.material).epochs(), 3))
+    save, began = checkpoint.save, []
+
+    def slow(path, state):
+        began.append(threading.current_thread().name)
+        until = time.monotonic() + 60
+        while (
+            trained(tmp_path)[-1] == len(began) < 3 and time.monotonic() < until
+        ):  # until the next is trained
+            time.sleep(0.01)
+        save(path, state)
+
+    monkeypatch.setattr(checkpoint, "save", slow)
+    one = worker(0, "tests.search.parts:Logged", waits=[3])
+    for epoch in (1, 2, 3):
+        assert EpochRecord.from_json(one.step()["record"]).epoch == epoch
+        assert trained(tmp_path)[-1] == min(epoch + 1, 3)
+        saved = checkpoint.load(tmp_path / "0" / LAST)
+        assert [record["epoch"] for record in saved["records"]] == list(range(1, epoch + 1))
+        assert saved["state"]["scores"] == [record.score for record in alone[:epoch]]
+    assert set(began) == {"checkpoints"}
+    following = worker(2, "tests.search.parts:Logged", waits=[3])
+    assert EpochRecord.from_json(following.step()["record"]).score == alone[2].score
+
+
+@pytest.mark.parametrize("waits", [[], [1]], ids=["while the next epoch is trained", "at a rung"])
+def test_a_disk_that_is_full_is_told(waits, worker, monkeypatch):
+    def full(path, state):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    one = worker(0, "tests.search.parts:Logged", waits=waits)
+    said = one.step()
+    assert said["fault"].endswith("No space left on device")
+    assert "record" not in said
+    if one._ahead is not None:
+        wait([one._ahead])  # else it trains on into the next test
 
 
 def test_what_was_trained_ahead_of_a_stop_is_not_trained_again(worker, tmp_path):

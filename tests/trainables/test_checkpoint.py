@@ -86,7 +86,9 @@ def test_a_flipped_bit_in_the_weights_is_seen(whole):
     broken = path.with_name("weights.pt")
     broken.write_bytes(flipped)
     assert checkpoint.load(broken) is None
-    assert torch.load(broken, weights_only=True)[checkpoint.PACKED]["epoch"] == 3  # so it is ours that sees it
+    assert (
+        torch.load(broken, weights_only=True)[checkpoint.PACKED]["epoch"] == 3
+    )  # so it is ours that sees it
 
 
 class Burglar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class Bridge:
             "seed": assignment.seed,
             "known": assignment.known,
             "waits": list(job.waits),
+            "asked": time.time(),
             "folder": str(self._folder_of(job.phase, assignment.number)),
         }
 

@@ -13,12 +13,15 @@ from trainables.protocol import SECONDS
 class Clock:
     """Adds up seconds by what they went into; each lap says what was done since the one before.
 
-    The first lap begins with the process, so that its imports are counted.
+    The first lap begins with the process, so that its imports are counted, but not before there is a trial for it.
+
+    Args:
+        asked: When there was a trial for the process, seconds since 1970: it may have been started ahead of that.
     """
 
-    def __init__(self) -> None:
-        alive = max(0.0, time.time() - psutil.Process().create_time())
-        self._last = time.perf_counter() - alive
+    def __init__(self, asked: float = 0.0) -> None:
+        alive = time.time() - max(asked, psutil.Process().create_time())
+        self._last = time.perf_counter() - max(0.0, alive)
         self._seconds: dict[str, float] = {}
 
     def lap(self, what: str, known: Mapping[str, float] | None = None) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.errors import StudyError
+from search.execution.prestart import MODULES, prestart
 from spaces import InputError
 
 QUIET = {
@@ -134,11 +136,17 @@ class LocalCluster:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                # Tune gives its actors an environment of their own, so they never get a process that was
-                # started ahead of time: those would only take the cores while the driver needs them.
-                _system_config={"prestart_worker_first_driver": False, "enable_worker_prestart": False},
+                # Tune gives its actors an environment of their own, so they never get a process that Ray
+                # starts ahead of time by itself: those would only take the cores while the driver needs them.
+                _system_config={
+                    "prestart_worker_first_driver": False,
+                    "enable_worker_prestart": False,
+                    "preload_python_modules": list(MODULES),
+                },
             )
             self._started = True
+            with suppress(Exception):  # then actors start their processes themselves
+                prestart(self._resources.workers)
         except BaseException as error:
             self._fault = error
 

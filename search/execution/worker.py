@@ -88,7 +88,7 @@ class Worker(ray.tune.Trainable):
         """Ray's call at the start of a process."""
         assert shared is not None
         self._shared = shared
-        self._clock = Clock()
+        self._clock = Clock(config["asked"])
         self._make = locate(shared.factory)
         self._clock.lap("start")
         self._thread = Thread("training", partial(_use_threads, shared.threads))

@@ -40,7 +40,7 @@ def worker(shared, tmp_path, monkeypatch):
     def make(known: int, factory: str = "tests.search.parts:Ending", waits: Sequence[int] = ()) -> Worker:
         made = Worker.__new__(Worker)  # Ray's own constructor wants a cluster
         config = {
-            "study": "uid", "phase": "search", "number": 0, "params": PARAMS, "seed": 5, "known": known,
+            "study": "uid", "phase": "search", "number": 0, "params": PARAMS, "seed": 5, "known": known, "asked": 0.0,
             "folder": str(tmp_path / "0"), "waits": waits,
         }  # fmt: skip
         made.setup(config, replace(shared, factory=factory))

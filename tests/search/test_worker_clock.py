@@ -24,6 +24,12 @@ def test_it_counts_from_the_start_of_the_process_and_leaves_nothing_out():
     assert clock.take() == {}
 
 
+def test_a_process_that_was_started_ahead_counts_from_when_it_was_asked_for():
+    clock = Clock(asked=time.time() - 0.05)
+    clock.lap("start")
+    assert clock.take()["start"] == pytest.approx(0.05, abs=0.04)
+
+
 def test_what_an_epoch_accounts_for_itself_is_not_counted_twice():
     clock = Clock()
     clock.lap("start")

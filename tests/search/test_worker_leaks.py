@@ -66,7 +66,7 @@ def worker(request, tmp_path, monkeypatch):
 
     def config(number: int, params: dict[str, Any]) -> dict[str, Any]:
         return {
-            "study": "uid", "phase": "search", "number": number, "params": params, "seed": 5, "known": 0,
+            "study": "uid", "phase": "search", "number": number, "params": params, "seed": 5, "known": 0, "asked": 0.0,
             "folder": str(tmp_path / str(number)), "waits": (1, 2, 3),
         }  # fmt: skip
 

@@ -81,7 +81,7 @@ class Worker(ray.tune.Trainable):
 
     Checkpoints are the project's own, keyed by the trial's number: whoever is given the trial next
     (this actor, another one after a crash, another driver after a restart) goes on from there. A
-    record is in the checkpoint before it is reported, so no epoch is ever trained twice.
+    record is in the checkpoint before it is reported, so no epoch that the driver knows of is ever trained twice.
     """
 
     def setup(self, config: dict[str, Any], shared: Shared | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,10 @@ class Quitting(Logged):
 
 
 class Deadly(Logged):
-    """As `Logged`, but once a trial its process is killed after the second epoch, as for memory."""
+    """As `Logged`, but once a trial its process is killed in the midst of the third epoch, as for memory."""
+
+    after = 2.0
+    """Seconds after the second epoch."""
 
     def epochs(self) -> Iterator[EpochRecord]:
         for record in super().epochs():
@@ -102,4 +106,11 @@ class Deadly(Logged):
             mark = Path(os.environ[LOG]).with_name(f"died-{self._seed}")
             if record.epoch == 2 and not mark.exists():
                 mark.touch()
+                time.sleep(self.after)
                 os.kill(os.getpid(), 9)
+
+
+class DeadlyAtOnce(Deadly):
+    """As `Deadly`, but at the very beginning of the third epoch: the second one's checkpoint is being written."""
+
+    after = 0.0

@@ -117,6 +117,21 @@ def test_a_dead_worker_costs_no_epoch_and_no_trial(small_study, tmp_path):
 
 
 @pytest.mark.timeout(300)
+def test_a_worker_that_dies_before_an_epoch_is_on_the_disk_costs_that_epoch(small_study, tmp_path):
+    result = small_study(
+        trials=2,
+        finalists=0,
+        scheduler="none",
+        epochs=4,
+        trainable="tests.search.parts:DeadlyAtOnce",
+        workers=2,
+    ).run()
+    assert [(trial.state, trial.epochs) for trial in result.trials] == [("COMPLETE", 4)] * 2
+    assert all(times == 1 or line.endswith(" 2") for line, times in epochs_trained(tmp_path).items())
+    assert max(epochs_trained(tmp_path).values()) <= 2
+
+
+@pytest.mark.timeout(300)
 def test_a_process_trains_so_many_trials_and_a_new_one_goes_on(small_study, tmp_path, monkeypatch):
     monkeypatch.setattr("search.execution.adapters.TRIALS_A_PROCESS", 3)
     study = small_study(

@@ -6,7 +6,7 @@ the arithmetic (that which the study did not choose), the threads (one trial on 
 images of all trials counted; and as many threads as there are cores for each of the trials, which is what torch takes
 by itself).
 
-    python benchmarks/processor.py                     # the built-in network, and a resnet18
+    python benchmarks/processor.py                     # the built-in network's architecture, and a resnet18
     python benchmarks/processor.py --rounds 9 test_resnet
 """
 

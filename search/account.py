@@ -20,7 +20,7 @@ KINDS = {
     "augmentation": "changing them, and normalising",
     "validation": "the network on validation images, and its figures",
     "other": "the rest of the epochs",
-    "checkpoint": "writing checkpoints",
+    "checkpoint": "copying checkpoints, and writing those that training waits for",
     "start": "starting processes, and building networks",
     "driver": "waiting for the driver between epochs and between trials",
     "lost": "epochs that ended in a failure",

@@ -17,6 +17,8 @@ MARK = "\0tensor"
 """The key of what stands in a tensor's place."""
 SMALL = 2**20
 """Bytes; a larger tensor stays by itself, so that no state of a large network is in memory twice."""
+WITH_KEYS, WITHOUT = (dict, OrderedDict), (list, tuple)
+"""What is gone through; of another kind, a counter say, nobody knows how it is made of its parts."""
 CONSTANT = (type(None), bool, int, float, complex, str, bytes)
 
 Place = tuple[str, int, tuple[int, ...], tuple[int, ...]]
@@ -39,7 +41,7 @@ class Packed:
 def pack(state: Any, *, own: bool = False) -> Packed:
     """A state with its small tensors end to end.
 
-    Dictionaries, lists and tuples are gone through; anything else stays as it is.
+    Plain dictionaries, lists and tuples are gone through; anything else stays as it is.
 
     Args:
         state: What a trial goes on from.
@@ -53,9 +55,9 @@ def pack(state: Any, *, own: bool = False) -> Packed:
             if own and value.device.type != "cpu":
                 value = value.detach().cpu()
             return place(value) if _is_small_and_dense(value) else _copied(value) if own else value
-        if type(value) in (dict, OrderedDict):
+        if type(value) in WITH_KEYS:
             return type(value)((key, visit(inner)) for key, inner in value.items())
-        if type(value) in (list, tuple):
+        if type(value) in WITHOUT:
             return type(value)(visit(inner) for inner in value)
         return copy.deepcopy(value) if own and type(value) not in CONSTANT else value
 
@@ -75,12 +77,12 @@ def unpack(packed: Packed) -> Any:
     """The state that it was made from; tensors are as they were, down to their strides."""
 
     def visit(value: Any) -> Any:
-        if isinstance(value, dict):
+        if type(value) in WITH_KEYS:
             if set(value) == {MARK}:
                 kind, start, shape, strides = value[MARK]
                 return packed.flat[kind].as_strided(shape, strides, start).clone()
             return type(value)((key, visit(inner)) for key, inner in value.items())
-        if type(value) in (list, tuple):
+        if type(value) in WITHOUT:
             return type(value)(visit(inner) for inner in value)
         return value
 

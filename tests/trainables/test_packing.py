@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 import torch
@@ -43,6 +43,7 @@ def states() -> st.SearchStrategy[Any]:
             | st.lists(inner, max_size=3).map(tuple)
             | st.dictionaries(st.text() | st.integers(), inner, max_size=4)
             | st.dictionaries(st.text(), inner, max_size=3).map(OrderedDict)
+            | st.dictionaries(st.text(), st.integers(), max_size=3).map(Counter)
         ),
         max_leaves=12,
     )

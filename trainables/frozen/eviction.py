@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-MOST_BYTES = 20 * 2**30
+MOST_OF_ALL = 20 * 2**30
 """Features of all studies of a machine together; those of one study stay, however large."""
 OF_THE_DISK = 0.1
 """Nor may they be more than this share of the disk."""
@@ -35,7 +35,7 @@ def make_room(folder: Path, keep: Path, most: int | None = None) -> None:
 
 
 def _limit(folder: Path) -> int:
-    return min(MOST_BYTES, int(OF_THE_DISK * shutil.disk_usage(folder).total))
+    return min(MOST_OF_ALL, int(OF_THE_DISK * shutil.disk_usage(folder).total))
 
 
 def _size(folder: Path) -> int:

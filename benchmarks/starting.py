@@ -20,6 +20,8 @@ from typing import Any
 
 import _package  # noqa: F401
 
+from search import Store, Study
+
 LOG = "FINETUNE_SEARCH_BENCHMARK_LOG"
 
 
@@ -61,15 +63,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--searcher", default="default")
     parser.add_argument("--study", default="digits")
     given = parser.parse_args()
     here = Path(__file__).resolve().parent
     os.environ["PYTHONPATH"] = os.pathsep.join([str(here.parent), str(here)])  # in this order, see `_package`
     sys.path.append(str(here))
-    from search import Store, Study
-
     with tempfile.TemporaryDirectory() as folder:
         os.environ[LOG] = f"{folder}/steps.log"
         study = Study.load(

@@ -128,17 +128,18 @@ def test_prepare_killed_in_the_middle_is_mended_by_the_next(tmp_path: Path) -> N
     store = Store(tmp_path)
     rng = random.Random(0)
     for size in (1, 300_000):  # of MLflow's file when it is killed: just begun, nearly done
-        process = subprocess.Popen([sys.executable, "-c", PREPARE, tmp_path])
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            building = list(tmp_path.glob(".mlflow.db.*.building"))
-            if building and building[0].stat().st_size >= size:
-                break
-            time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.02))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert list(tmp_path.glob(".mlflow.db.*.building"))
+        with subprocess.Popen([sys.executable, "-c", PREPARE, tmp_path]) as process:
+            # Its own file: the one that the process before left is swept away at any moment.
+            building = tmp_path / f".mlflow.db.{process.pid}.building"
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and process.poll() is None:
+                if building.exists() and building.stat().st_size >= size:
+                    break
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.02))
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+        assert building.exists()
         assert not store.mlflow_db.exists()
     prepare(store)
     assert_whole(store)

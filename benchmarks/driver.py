@@ -60,6 +60,7 @@ def main() -> None:
 def run(given: argparse.Namespace, store: Store) -> None:
     """One study of so many records, and what it took."""
     from search import register
+    from search.quiet import hushed_optuna
     from search.store.databases import prepare
 
     study = Study.load(
@@ -73,7 +74,7 @@ def run(given: argparse.Namespace, store: Store) -> None:
     random = np.random.default_rng(0)
     confirm = register.open_ledger(store, study.spec, space, register.confirm_name(study.spec.name))
     with (
-        register.hushed_optuna(),
+        hushed_optuna(),
         open("/dev/null", "w") as nowhere,
         Recording(
             store, study.spec, space, Fixed(**fixed.model_dump()), [ledger, confirm], LineView(nowhere)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from search.errors import StudyError
 from search.ledger import Ledger, make_study
+from search.quiet import hushed_optuna
 from search.spec import CHANGEABLE, LIMITS, StudySpec
 from search.store.databases import open_storage
 from search.store.layout import Store
@@ -196,14 +197,3 @@ def study_names(store: Store) -> list[str]:
         return []
     names = optuna.get_all_study_names(open_storage(store))
     return [name for name in names if "@" not in name]
-
-
-@contextmanager
-def hushed_optuna() -> Iterator[None]:
-    """Optuna's log lines about each trial repeat what the view shows."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -28,6 +28,7 @@ from search.execution.names import BEST, LAST
 from search.ledger import Ledger
 from search.memory import named, remember
 from search.policies import make_parts
+from search.quiet import hushed_optuna
 from search.recording import Recording
 from search.result import Answer, StudyResult, summarise
 from search.searchers.uniform import Uniform
@@ -88,7 +89,7 @@ class Study:
         """
         space = self.spec.search_space()
         named(self.spec, space, self.store)  # a mistyped name is answered before anything heavy begins
-        with register.alone(self.store, self.spec.name), register.hushed_optuna():
+        with register.alone(self.store, self.spec.name), hushed_optuna():
             result = self._run(space, view if view is not None else Silent())
         failed = [trial for trial in result.trials if trial.state == "FAIL"]
         if failed and not any(trial.state == "COMPLETE" for trial in result.trials):

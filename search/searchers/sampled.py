@@ -9,6 +9,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from search.decisions.history import History, Run, Status
+from search.quiet import hushed_optuna
 from search.searchers.keep_away import DIVERGED
 from search.searchers.suggest import optuna_suggest
 from spaces import Params
@@ -37,18 +38,17 @@ class Sampled:
 
     def propose(self, history: History, number: int) -> Params:
         """The sampler's recipe."""
-        study = self._mirror(history, number)
-        trial = study.ask()
-        self._trials[number] = trial
-        return history.space.draw(optuna_suggest(trial))
+        # The GP warns of each parameter that it draws at random: in a space with switches, some at every proposal.
+        with hushed_optuna(optuna.logging.ERROR):
+            study = self._mirror(history, number)
+            trial = study.ask()
+            self._trials[number] = trial
+            return history.space.draw(optuna_suggest(trial))
 
     def _mirror(self, history: History, number: int) -> optuna.Study:
         if self._study is None:
-            before = optuna.logging.get_verbosity()
-            optuna.logging.set_verbosity(optuna.logging.WARNING)
             sampler = self._make(derive_seed(self._seed, "sampler", number) % 2**32)
             self._study = optuna.create_study(direction="maximize", sampler=sampler)
-            optuna.logging.set_verbosity(before)
         for run in history:
             if run.number not in self._told:
                 self._follow(self._study, history, run)

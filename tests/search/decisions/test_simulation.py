@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.handlers
 import time
 
 import numpy as np
@@ -139,3 +140,14 @@ def test_optunas_gp_proposes_too():
     flat = np.ones(2)
     result = simulate(space, lambda p: (flat * p["x"], flat), 2, trials=13, searcher="gp", scheduler="none")
     assert len(result.runs) == 13
+
+
+@pytest.mark.parametrize("searcher", ["tpe", "gp"])
+def test_samplers_of_optuna_do_not_talk_about_each_trial(searcher):
+    talk = logging.handlers.BufferingHandler(capacity=1000)
+    logging.getLogger("optuna").addHandler(talk)
+    try:
+        run(searcher=searcher, scheduler="none", budget_epochs=13 * EPOCHS)
+    finally:
+        logging.getLogger("optuna").removeHandler(talk)
+    assert [record.getMessage() for record in talk.buffer] == []

@@ -117,13 +117,12 @@ def run(given: argparse.Namespace, store: Store) -> None:
         main_wall, main_cpu = time.perf_counter() - began, time.thread_time() - thread
         recording.flush()
         wall, whole = time.perf_counter() - began, time.process_time() - cpu
-        trials = len(ledger.trials())
         grown = (process.memory_info().rss - memory) / 2**20
         late = quantiles(waits, n=20)[-1]
         print(
             "| records | trials | records a second, all written | main thread, ms a record | all threads, ms a record "
             "| 95 % of answers within | memory since the first fifth |\n|---|---|---|---|---|---|---|\n"
-            f"| {records} | {trials} | {records / wall:.0f} | {1e3 * main_cpu / records:.1f} "
+            f"| {records} | {len(finals)} | {records / wall:.0f} | {1e3 * main_cpu / records:.1f} "
             f"| {1e3 * whole / records:.1f} | {1e3 * late:.0f} ms | {grown:+.0f} MiB |",
             flush=True,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.score import FOLD_EPOCHS, trial_score
 from search.searchers.keep_away import DIVERGED
 from search.searchers.suggest import distributions_of, optuna_suggest
+from search.store import rows
 from spaces import Params, SearchSpace
 from trainables.protocol import EpochRecord
 
@@ -69,7 +71,7 @@ class Ledger:
 
     What is written is on disk when a method returns. A record is its metrics (a user attribute, the
     time included, so that MLflow's points can be written again at the same times) and its score (an
-    intermediate value, written last: the record exists once that is there).
+    intermediate value, never written before its metrics: the record exists once that is there).
 
     Args:
         study: The Optuna study.
@@ -81,7 +83,7 @@ class Ledger:
         self.study = study
         self.space = space
         self._fold_epochs = fold_epochs
-        self._live: dict[int, optuna.Trial] = {}
+        self._live: dict[int, FrozenTrial] = {}
         self._epochs: dict[int, dict[int, float]] = {}
         self._counted: tuple[int, int] | None = None
 
@@ -114,7 +116,7 @@ class Ledger:
     def trial(self, number: int) -> FrozenTrial:
         """One trial, as the storage has it now."""
         if number in self._live:  # nobody else writes to it: what was written is known, and need not be read
-            known = copy.copy(self._live[number]._cached_frozen_trial)
+            known = copy.copy(self._live[number])
             known.user_attrs = dict(known.user_attrs)
             known.intermediate_values = dict(known.intermediate_values)
             return known
@@ -140,43 +142,63 @@ class Ledger:
         if params is None:
             trial = self.study.ask()
             self._counted = size + (not waiting), max(0, waiting - 1)
-            return self._open(trial, seed_of)
-        # In one transaction; asked for one by one, each parameter would be one of its own.
-        made = optuna.trial.create_trial(
-            state=TrialState.RUNNING,
-            params=dict(params),
-            distributions=distributions_of(self.space, params),
-            user_attrs={SEED: seed_of(size)},
+            return self._open(trial._cached_frozen_trial, seed_of, trial)
+        made = rows.begin(
+            self.study._storage,
+            self.study._study_id,
+            params,
+            distributions_of(self.space, params),
+            {SEED: seed_of(size)},
         )
-        made_id = self.study._storage.create_new_trial(self.study._study_id, template_trial=made)
         self._counted = size + 1, waiting
-        return self._open(optuna.Trial(self.study, made_id), seed_of)
+        return self._open(made, seed_of)
 
     def adopt(self, number: int, seed_of: Callable[[int], int]) -> Assignment:
         """A trial that an earlier driver left RUNNING. Params it did not draw any more are drawn now."""
-        storage = self.study._storage
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        return self._open(optuna.Trial(self.study, trial_id), seed_of)
+        return self._open(self.trial(number), seed_of)
 
     def take(self, trial: optuna.Trial, seed_of: Callable[[int], int]) -> Assignment:
         """A trial that somebody else has asked for (`study.optimize`, say), drawn from the space."""
-        return self._open(trial, seed_of)
+        return self._open(trial._cached_frozen_trial, seed_of, trial)
 
-    def _open(self, trial: optuna.Trial, seed_of: Callable[[int], int]) -> Assignment:
-        there = trial._cached_frozen_trial  # just read
+    def _open(
+        self, there: FrozenTrial, seed_of: Callable[[int], int], trial: optuna.Trial | None = None
+    ) -> Assignment:
+        """Hold a trial that was just read; what it has not drawn yet is asked of `trial`."""
         try:  # of a trial that has them all nothing is to be asked: Optuna would read it anew for each
             params = self.space.draw(optuna_suggest(there))
         except ValueError:
+            trial = trial or optuna.Trial(self.study, there._trial_id)
             params = self.space.draw(optuna_suggest(trial))
-        seed = there.user_attrs.get(SEED)
-        if seed is None:
-            seed = seed_of(trial.number)
-            trial.set_user_attr(SEED, seed)
+            there = trial._cached_frozen_trial
+        number = there.number
+        self._live[number] = there
+        self._epochs[number] = dict(there.intermediate_values)
+        wanted: dict[str, Any] = {}
+        if there.user_attrs.get(SEED) is None:
+            wanted[SEED] = seed_of(number)
         if self._fold_epochs is not None and FOLD_EPOCHS not in there.user_attrs:
-            trial.set_user_attr(FOLD_EPOCHS, self._fold_epochs)
-        self._live[trial.number] = trial
-        self._epochs[trial.number] = dict(there.intermediate_values)
-        return Assignment(trial.number, params, int(seed), max(self._epochs[trial.number], default=0))
+            wanted[FOLD_EPOCHS] = self._fold_epochs
+        if wanted:
+            self._write(number, wanted)
+        return Assignment(number, params, int(there.user_attrs[SEED]), max(self._epochs[number], default=0))
+
+    def _write(
+        self,
+        number: int,
+        attributes: Mapping[str, Any],
+        scores: Mapping[int, float] | None = None,
+        state: TrialState | None = None,
+        value: float | None = None,
+    ) -> None:
+        """Write to a live trial, and to what is known of it."""
+        there = self._live[number]
+        ended = rows.write(self.study._storage, there._trial_id, attributes, scores, state, value)
+        there.user_attrs.update(attributes)
+        there.intermediate_values.update(scores or {})
+        if state is not None:
+            there.state, there.datetime_complete = state, ended
+            there.values = None if value is None else [value]
 
     def record(self, number: int, record: EpochRecord) -> int | None:
         """Write one record.
@@ -188,21 +210,19 @@ class Ledger:
         if record.epoch in epochs:
             return None
         now = time.time_ns() // 1_000_000
-        trial = self._live[number]
         kept = {"time": now, "metrics": dict(record.metrics)} | (
             {"ended": record.ended} if record.ended else {}
         )
-        if record.report:
-            trial.set_user_attr(REPORT, dict(record.report))
-        trial.set_user_attr(f"{RECORD}{record.epoch}", kept)
-        trial.report(record.score, record.epoch)
+        report = {REPORT: dict(record.report)} if record.report else {}
+        self._write(number, report | {f"{RECORD}{record.epoch}": kept}, {record.epoch: record.score})
         epochs[record.epoch] = record.score
         return now
 
     def pause(self, number: int) -> None:
-        """Write down that a live trial pauses after the epoch it has come to."""
-        known = self.trial(number).user_attrs.get(PAUSES, [])
-        self._live[number].set_user_attr(PAUSES, [*known, max(self._epochs[number])])
+        """Write down that a live trial pauses after the epoch it has come to. It is live again once it is adopted."""
+        known = self._live[number].user_attrs.get(PAUSES, [])
+        self._write(number, {PAUSES: [*known, max(self._epochs[number])]})
+        del self._live[number], self._epochs[number]
 
     def best_so_far(self, number: int) -> float:
         """The score of a live trial so far, or minus infinity before its first record."""
@@ -223,12 +243,13 @@ class Ledger:
             reason: Why it was stopped or failed, or ended itself; empty for one that has its full budget.
             attributes: Further user attributes.
         """
-        trial = self._live[number]
-        for name, value in {"reason": reason, **(attributes or {})}.items():
-            trial.set_user_attr(name, value)
         value = self.best_so_far(number) if state is TrialState.COMPLETE else None
-        del self._live[number], self._epochs[number]
-        return self.study.tell(number, value, state=state)
+        if state is TrialState.PRUNED and self._epochs[number]:  # as Optuna has it: its last score
+            last = self._epochs[number][max(self._epochs[number])]
+            value = None if math.isnan(last) else last
+        self._write(number, {"reason": reason, **(attributes or {})}, state=state, value=value)
+        del self._epochs[number]
+        return self._live.pop(number)
 
     def fail(
         self, number: int, reason: str, *, diverged: bool, lost: Mapping[str, float] | None = None

@@ -118,10 +118,12 @@ class Recording:
 
     def on_pause(self, phase: str, number: int) -> None:
         """To the screen; in MLflow the run stays open."""
+        self._scores.pop((phase, number), None)
         self._view.on_pause(phase, number)
 
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """To both."""
+        self._scores.pop((phase, trial.number), None)
         self._projections[phase].end(trial)
         self._view.on_end(phase, trial)
 

@@ -17,8 +17,9 @@ _NOTHING: Mapping[str, str] = {}
 _NO_METRICS: Mapping[str, float] = {}
 _Work = Callable[[], Sequence[RunPatch]]
 
-GATHER = 1.0
-"""Seconds for which what is to be written is gathered: four records of a run at once cost MLflow half as much each."""
+GATHER = 3.0
+"""Seconds for which what is to be written is gathered: eight records of a run at once cost MLflow two fifths as much
+each."""
 
 
 class Projection:

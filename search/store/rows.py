@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
@@ -121,27 +122,54 @@ def _transaction(storage: RDBStorage) -> Iterator[Connection]:
         ) from error
 
 
-def _insert_trial(connection: Connection, study_id: int, trial: FrozenTrial) -> tuple[int, int]:
-    from optuna.storages._rdb import models
-    from sqlalchemy import func, insert, select, update
+class _Statements:
+    """All that is ever said to the tables. Optuna's models know their columns, and how values are stored in them."""
 
-    trials = models.TrialModel.__table__
-    # Where rows can be locked, two drivers must not count the same number; SQLite has one writer at a time.
-    studies = models.StudyModel.__table__
-    connection.execute(
-        select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update()
-    ).one()
+    def __init__(self) -> None:
+        from optuna.storages._rdb import models
+        from sqlalchemy import bindparam, delete, func, insert, select, update
+
+        studies, trials = models.StudyModel.__table__, models.TrialModel.__table__
+        params, values = models.TrialParamModel.__table__, models.TrialValueModel.__table__
+        attributes = models.TrialUserAttributeModel.__table__
+        scores = models.TrialIntermediateValueModel.__table__
+        trial: Any = bindparam("trial")
+        study: Any = bindparam("study")
+        # Where rows can be locked, two drivers must not count the same number; SQLite has one writer at a time.
+        self.lock_study = select(studies.c.study_id).where(studies.c.study_id == study).with_for_update()
+        self.lock_trial = select(trials.c.state).where(trials.c.trial_id == trial).with_for_update()
+        self.add_trial = insert(trials)
+        self.count_before = select(func.count()).where(trials.c.study_id == study, trials.c.trial_id < trial)
+        self.change_trial = update(trials).where(trials.c.trial_id == trial)
+        self.add_params = insert(params)
+        self.add_value = insert(values)
+        self.forget_attribute = delete(attributes).where(
+            attributes.c.trial_id == trial, attributes.c.key == bindparam("name")
+        )
+        self.add_attribute = insert(attributes)
+        self.forget_score = delete(scores).where(scores.c.trial_id == trial, scores.c.step == bindparam("at"))
+        self.add_score = insert(scores)
+        self.stored_score = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
+        self.stored_value = models.TrialValueModel.value_to_stored_repr
+
+
+@cache
+def _statements() -> _Statements:
+    """Built once, when the tables are there: SQLAlchemy takes a moment to be imported."""
+    return _Statements()
+
+
+def _insert_trial(connection: Connection, study_id: int, trial: FrozenTrial) -> tuple[int, int]:
+    say = _statements()
+    connection.execute(say.lock_study, {"study": study_id}).one()
     row = {"study_id": study_id, "state": trial.state, "datetime_start": _utc(trial.datetime_start)}
-    made = connection.execute(insert(trials).values(row)).inserted_primary_key
+    made = connection.execute(say.add_trial, row).inserted_primary_key
     assert made is not None
     trial_id = int(made[0])
-    number = int(
-        connection.execute(
-            select(func.count()).where(trials.c.study_id == study_id, trials.c.trial_id < trial_id)
-        ).scalar_one()
-    )
-    connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(number=number))
-    rows = [
+    before = connection.execute(say.count_before, {"study": study_id, "trial": trial_id})
+    number = int(before.scalar_one())
+    connection.execute(say.change_trial, {"trial": trial_id, "number": number})
+    params = [
         {
             "trial_id": trial_id,
             "param_name": name,
@@ -150,34 +178,26 @@ def _insert_trial(connection: Connection, study_id: int, trial: FrozenTrial) -> 
         }
         for name, distribution in trial.distributions.items()
     ]
-    if rows:
-        connection.execute(insert(models.TrialParamModel.__table__), rows)
+    if params:
+        connection.execute(say.add_params, params)
     _set_attributes(connection, trial_id, trial.user_attrs)
     return trial_id, number
 
 
 def _check_running(connection: Connection, trial_id: int) -> None:
-    from optuna.storages._rdb import models
-    from sqlalchemy import select
-
-    trials = models.TrialModel.__table__
-    state = connection.execute(
-        select(trials.c.state).where(trials.c.trial_id == trial_id).with_for_update()
-    ).scalar_one()
+    state = connection.execute(_statements().lock_trial, {"trial": trial_id}).scalar_one()
     if state.is_finished():
         raise UpdateFinishedTrialError(f"a trial must be RUNNING to be written to, but it is {state.name}")
 
 
 def _set_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
-    from optuna.storages._rdb import models
-    from sqlalchemy import delete, insert
-
     if not attributes:
         return
-    table = models.TrialUserAttributeModel.__table__
-    connection.execute(delete(table).where(table.c.trial_id == trial_id, table.c.key.in_(list(attributes))))
     connection.execute(
-        insert(table),
+        _statements().forget_attribute, [{"trial": trial_id, "name": name} for name in attributes]
+    )
+    connection.execute(
+        _statements().add_attribute,
         [
             {"trial_id": trial_id, "key": name, "value_json": json.dumps(kept)}
             for name, kept in attributes.items()
@@ -186,44 +206,34 @@ def _set_attributes(connection: Connection, trial_id: int, attributes: Mapping[s
 
 
 def _set_scores(connection: Connection, trial_id: int, scores: Mapping[int, float]) -> None:
-    from optuna.storages._rdb import models
-    from sqlalchemy import delete, insert
-
     if not scores:
         return
-    model = models.TrialIntermediateValueModel
-    table = model.__table__
-    connection.execute(delete(table).where(table.c.trial_id == trial_id, table.c.step.in_(list(scores))))
+    say = _statements()
+    connection.execute(say.forget_score, [{"trial": trial_id, "at": step} for step in scores])
     rows = []
     for step, score in scores.items():
-        stored, kind = model.intermediate_value_to_stored_repr(score)
+        value, kind = say.stored_score(score)
         rows.append(
             {
                 "trial_id": trial_id,
                 "step": step,
-                "intermediate_value": stored,
+                "intermediate_value": value,
                 "intermediate_value_type": kind,
             }
         )
-    connection.execute(insert(table), rows)
+    connection.execute(say.add_score, rows)
 
 
 def _set_state(
     connection: Connection, trial_id: int, state: TrialState, value: float | None, ended: datetime
 ) -> None:
-    from optuna.storages._rdb import models
-    from sqlalchemy import insert, update
-
+    say = _statements()
     if value is not None:
-        stored, kind = models.TrialValueModel.value_to_stored_repr(value)
-        connection.execute(
-            insert(models.TrialValueModel.__table__),
-            [{"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind}],
-        )
-    trials = models.TrialModel.__table__
-    connection.execute(
-        update(trials).where(trials.c.trial_id == trial_id).values(state=state, datetime_complete=_utc(ended))
-    )
+        stored, kind = say.stored_value(value)
+        row = {"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind}
+        connection.execute(say.add_value, row)
+    change = {"trial": trial_id, "state": state, "datetime_complete": _utc(ended)}
+    connection.execute(say.change_trial, change)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -148,7 +148,7 @@ class Ledger:
             self.study._study_id,
             params,
             distributions_of(self.space, params),
-            {SEED: seed_of(size)},
+            {SEED: seed_of(size)} | ({} if self._fold_epochs is None else {FOLD_EPOCHS: self._fold_epochs}),
         )
         self._counted = size + 1, waiting
         return self._open(made, seed_of)
@@ -206,7 +206,7 @@ class Ledger:
         Returns:
             The time given to it, milliseconds since 1970, or none if the ledger already had it.
         """
-        epochs = self._epochs[number]
+        epochs, score = self._epochs[number], float(record.score)  # which may be numpy's
         if record.epoch in epochs:
             return None
         now = time.time_ns() // 1_000_000
@@ -214,8 +214,8 @@ class Ledger:
             {"ended": record.ended} if record.ended else {}
         )
         report = {REPORT: dict(record.report)} if record.report else {}
-        self._write(number, report | {f"{RECORD}{record.epoch}": kept}, {record.epoch: record.score})
-        epochs[record.epoch] = record.score
+        self._write(number, report | {f"{RECORD}{record.epoch}": kept}, {record.epoch: score})
+        epochs[record.epoch] = score
         return now
 
     def pause(self, number: int) -> None:

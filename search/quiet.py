@@ -10,7 +10,7 @@ import optuna
 def hushed_optuna(level: int = optuna.logging.WARNING) -> Iterator[None]:
     """Drops Optuna's log lines below a level: those about each trial repeat what the view shows."""
     before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(level)
+    optuna.logging.set_verbosity(max(before, level))
     try:
         yield
     finally:

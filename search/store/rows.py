@@ -9,19 +9,26 @@ are made, one after the other.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+import random
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+ATTEMPTS = 5
+"""At a transaction that the database turns down for what may pass: a lost connection, a deadlock, a file in use."""
+T = TypeVar("T")
 
 
 def begin(
@@ -37,8 +44,11 @@ def begin(
         storage: Of Optuna's.
         study_id: The study's in it.
         params: The trial's recipe.
-        distributions: Of each parameter.
+        distributions: Of each parameter. That they are those of the study's other trials is for the caller to see to.
         attributes: Its user attributes; values as JSON has them.
+
+    Raises:
+        StorageInternalError: The database does not take it.
     """
     trial = create_trial(
         state=TrialState.RUNNING,
@@ -51,8 +61,8 @@ def begin(
     if tables is None:
         trial_id = storage.create_new_trial(study_id, template_trial=trial)
         return storage.get_trial(trial_id)
-    with _transaction(tables) as connection:
-        trial._trial_id, trial.number = _insert_trial(connection, study_id, trial)
+    made = _transact(tables, lambda connection: _insert_trial(connection, study_id, trial))
+    trial._trial_id, trial.number = made
     return trial
 
 
@@ -79,17 +89,24 @@ def write(
 
     Raises:
         UpdateFinishedTrialError: The trial is finished already.
+        ValueError: The objective's value is NaN, which the tables cannot hold.
+        StorageInternalError: The database does not take it.
     """
+    if value is not None and math.isnan(value):
+        raise ValueError(f"a trial's value must be a number, but got {value}")
     scores = scores or {}
     tables = _tables_of(storage)
     ended = None if state is None else datetime.now()
     if tables is not None:
-        with _transaction(tables) as connection:
+
+        def deed(connection: Connection) -> None:
             _check_running(connection, trial_id)
             _set_attributes(connection, trial_id, attributes)
             _set_scores(connection, trial_id, scores)
             if state is not None and ended is not None:
                 _set_state(connection, trial_id, state, value, ended)
+
+        _transact(tables, deed)
         return ended
     for name, kept in attributes.items():
         storage.set_trial_user_attr(trial_id, name, kept)
@@ -104,22 +121,29 @@ def write(
 
 def _tables_of(storage: BaseStorage) -> RDBStorage | None:
     """The storage whose tables these are, under the cache that a study puts around it."""
-    inner = getattr(storage, "_backend", storage)
+    inner = storage._backend if isinstance(storage, _CachedStorage) else storage
     return inner if type(inner) is RDBStorage else None
 
 
-@contextmanager
-def _transaction(storage: RDBStorage) -> Iterator[Connection]:
-    """Fails as Optuna's own calls do."""
-    from sqlalchemy.exc import SQLAlchemyError
+def _transact(storage: RDBStorage, deed: Callable[[Connection], T]) -> T:
+    """One transaction, tried again where that may help. Fails as Optuna's own calls do."""
+    from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-    try:
-        with storage.engine.begin() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        raise StorageInternalError(
-            f"the ledger must take what is written to it, but says: {error}"
-        ) from error
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with storage.engine.begin() as connection:
+                if storage.engine.name == "sqlite":
+                    # Else reading would come before the transaction, and another process could write in between.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return deed(connection)
+        except SQLAlchemyError as error:
+            if isinstance(error, OperationalError) and attempt < ATTEMPTS:
+                time.sleep(random.random() * 0.2 * attempt)
+                continue
+            raise StorageInternalError(
+                f"the ledger must take what is written to it, but says: {error}"
+            ) from error
+    raise AssertionError("the last attempt returns or raises")
 
 
 class _Statements:
@@ -127,7 +151,7 @@ class _Statements:
 
     def __init__(self) -> None:
         from optuna.storages._rdb import models
-        from sqlalchemy import bindparam, delete, func, insert, select, update
+        from sqlalchemy import bindparam, func, insert, select, update
 
         studies, trials = models.StudyModel.__table__, models.TrialModel.__table__
         params, values = models.TrialParamModel.__table__, models.TrialValueModel.__table__
@@ -143,11 +167,16 @@ class _Statements:
         self.change_trial = update(trials).where(trials.c.trial_id == trial)
         self.add_params = insert(params)
         self.add_value = insert(values)
-        self.forget_attribute = delete(attributes).where(
+        wanted: Any = bindparam("wanted", expanding=True)
+        self.names = select(attributes.c.key).where(
+            attributes.c.trial_id == trial, attributes.c.key.in_(wanted)
+        )
+        self.change_attribute = update(attributes).where(
             attributes.c.trial_id == trial, attributes.c.key == bindparam("name")
         )
         self.add_attribute = insert(attributes)
-        self.forget_score = delete(scores).where(scores.c.trial_id == trial, scores.c.step == bindparam("at"))
+        self.steps = select(scores.c.step).where(scores.c.trial_id == trial, scores.c.step.in_(wanted))
+        self.change_score = update(scores).where(scores.c.trial_id == trial, scores.c.step == bindparam("at"))
         self.add_score = insert(scores)
         self.stored_score = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
         self.stored_value = models.TrialValueModel.value_to_stored_repr
@@ -193,35 +222,29 @@ def _check_running(connection: Connection, trial_id: int) -> None:
 def _set_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
     if not attributes:
         return
-    connection.execute(
-        _statements().forget_attribute, [{"trial": trial_id, "name": name} for name in attributes]
-    )
-    connection.execute(
-        _statements().add_attribute,
-        [
-            {"trial_id": trial_id, "key": name, "value_json": json.dumps(kept)}
-            for name, kept in attributes.items()
-        ],
-    )
+    say = _statements()
+    # To delete or change a row that is not there would lock where it would be: MySQL lets two wait for each other then.
+    there = set(connection.execute(say.names, {"trial": trial_id, "wanted": list(attributes)}).scalars())
+    for name, kept in attributes.items():
+        text = json.dumps(kept)
+        if name in there:
+            connection.execute(say.change_attribute, {"trial": trial_id, "name": name, "value_json": text})
+        else:
+            connection.execute(say.add_attribute, {"trial_id": trial_id, "key": name, "value_json": text})
 
 
 def _set_scores(connection: Connection, trial_id: int, scores: Mapping[int, float]) -> None:
     if not scores:
         return
     say = _statements()
-    connection.execute(say.forget_score, [{"trial": trial_id, "at": step} for step in scores])
-    rows = []
+    there = set(connection.execute(say.steps, {"trial": trial_id, "wanted": list(scores)}).scalars())
     for step, score in scores.items():
         value, kind = say.stored_score(score)
-        rows.append(
-            {
-                "trial_id": trial_id,
-                "step": step,
-                "intermediate_value": value,
-                "intermediate_value_type": kind,
-            }
-        )
-    connection.execute(say.add_score, rows)
+        stored = {"intermediate_value": value, "intermediate_value_type": kind}
+        if step in there:
+            connection.execute(say.change_score, {"trial": trial_id, "at": step, **stored})
+        else:
+            connection.execute(say.add_score, {"trial_id": trial_id, "step": step, **stored})
 
 
 def _set_state(

@@ -135,6 +135,59 @@ def test_a_record_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (trial.user_attrs, trial.intermediate_values) == ({"seed": 3}, {})
 
 
+@pytest.mark.parametrize("name", STORAGES)
+def test_a_value_that_is_no_number_is_refused_and_nothing_written(tmp_path: Path, name: str) -> None:
+    study = a_study(name, tmp_path / "here")
+    trial_id = begin(study)._trial_id
+    with pytest.raises(ValueError, match="must be a number, but got nan"):
+        rows.write(study._storage, trial_id, {"reason": ""}, state=TrialState.COMPLETE, value=math.nan)
+    [trial] = study.get_trials()
+    assert (trial.state, trial.user_attrs) == (TrialState.RUNNING, {"seed": 3})
+
+
+def test_what_the_database_turns_down_for_a_moment_is_said_again(tmp_path: Path) -> None:
+    import sqlalchemy
+
+    storage = STORAGES["tables"](tmp_path)
+    study = optuna.create_study(storage=storage)
+    refusals = 2
+
+    def refuse(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        nonlocal refusals
+        if statement.startswith("INSERT INTO trial_") and refusals:
+            refusals -= 1
+            raise sqlalchemy.exc.OperationalError(statement, {}, Exception("deadlock"))
+
+    sqlalchemy.event.listen(storage.engine, "before_cursor_execute", refuse)
+    begun = begin(study)
+    refusals = rows.ATTEMPTS - 1
+    rows.write(storage, begun._trial_id, {"record:1": {}}, {1: 0.5})
+    [trial] = study.get_trials()
+    assert (trial.params, trial.intermediate_values) == (PARAMS, {1: 0.5})
+    refusals = rows.ATTEMPTS
+    with pytest.raises(StorageInternalError, match="deadlock"):
+        rows.write(storage, begun._trial_id, {"record:2": {}}, {2: 0.5})
+    assert study.get_trials()[0].intermediate_values == {1: 0.5}
+
+
+def test_nobody_ends_a_trial_between_the_look_at_it_and_the_writing(tmp_path: Path) -> None:
+    import sqlalchemy
+
+    storage = STORAGES["tables"](tmp_path)
+    study = optuna.create_study(storage=storage)
+    trial_id = begin(study)._trial_id
+    other = sqlite3.connect(tmp_path / "own.db", timeout=0)
+
+    def interfere(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("INSERT"):
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("UPDATE trials SET state = 'COMPLETE'")
+
+    sqlalchemy.event.listen(storage.engine, "before_cursor_execute", interfere)
+    with closing(other):
+        rows.write(storage, trial_id, {"record:1": {}}, {1: 0.5})
+
+
 def test_a_deed_is_one_transaction(tmp_path: Path) -> None:
     import sqlalchemy
 

@@ -290,3 +290,12 @@ def test_a_record_outlives_any_storage_whatever_its_metrics_are_called(tmp_path)
     assert repr(record.metrics) == repr(ODD)  # NaN is not equal to itself
     assert trial.user_attrs["report"] == {"per_class": {"a/b": {"auroc": None}}}
     again.engine.dispose()
+
+
+@pytest.mark.parametrize("score", [np.float32(0.5), np.float64(0.5), 1, True])
+def test_a_score_is_a_float_in_the_ledger_whatever_it_was(score):
+    ledger = ledger_on(storage())
+    number = ledger.ask(lambda number: number, SPACE.baseline()).number
+    ledger.record(number, EpochRecord(1, score, {}))
+    for trial in (ledger.trial(number), ledger.trials()[number]):
+        assert [(type(kept), kept) for kept in trial.intermediate_values.values()] == [(float, float(score))]

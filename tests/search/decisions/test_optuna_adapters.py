@@ -48,12 +48,16 @@ def epochs_of(study):
 
 
 def test_it_finds_more_than_tpe_with_hyperband_in_as_many_epochs():
-    """On average: with some seeds TPE is a thousandth ahead, with others it misses a tenth."""
+    """On average: with some seeds TPE is a thousandth ahead, with others it misses a tenth.
+
+    Twelve seeds are too few: three sets of them differed by 0.003, 0.006 and 0.015.
+    """
     ours, theirs = [], []
-    for seed in range(12):
+    for seed in range(36):
         study = search(seed=seed)
         ours.append(study.best_value)
         other = optuna.create_study(
+            study_name=f"hyperband-{seed}",  # its pruner draws brackets by the name
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.HyperbandPruner(),

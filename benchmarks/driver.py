@@ -3,9 +3,11 @@
 All that the driver of a study does with a record is done (decisions, ledger, MLflow, the lines of its log), on the
 real databases, with records of the size that the core makes; only Ray and the training are not there, so what is
 counted is what is taken from the cores that train. Trials and records come in turn from so many imagined workers. The
-account says which part took how much processor time (MLflow's is its thread's), and what the memory grew by.
+account says which part took how much processor time (MLflow's is its thread's), and what the memory grew by. They come
+as fast as they are taken, or so many a second; in the first case what MLflow has not been told yet is held in memory.
 
     python benchmarks/driver.py                          # 2,000 records of the default study, 8 workers
+    python benchmarks/driver.py --rate 50                # 50 a second
     python benchmarks/driver.py --records 10000 --searcher random --scheduler asha
 """
 
@@ -46,6 +48,7 @@ def main() -> None:
     )
     parser.add_argument("--records", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--rate", type=float, help="records a second; else as fast as they are taken")
     parser.add_argument("--searcher", default="default")
     parser.add_argument("--scheduler", default="default")
     parser.add_argument("--space", default="recipe")
@@ -103,6 +106,8 @@ def run(given: argparse.Namespace, store: Store) -> None:
                 epoch = living[phase, number] = living[phase, number] + 1
                 final = finals.setdefault(number, float(random.uniform(0.3, 0.98)))
                 score = final * (1 - 0.6**epoch) + float(random.normal(0, 0.01))
+                if given.rate:
+                    time.sleep(max(0.0, began + records / given.rate - time.perf_counter()))
                 metrics = dict.fromkeys(METRICS, 0.123456789 + epoch)
                 record = EpochRecord(epoch, score, {**metrics, "epoch_seconds": 0.3})
                 before = time.perf_counter()
@@ -115,7 +120,8 @@ def run(given: argparse.Namespace, store: Store) -> None:
                     memory = process.memory_info().rss
         profile.disable()
         main_wall, main_cpu = time.perf_counter() - began, time.thread_time() - thread
-        recording.flush()
+        while not recording.flush():
+            pass
         wall, whole = time.perf_counter() - began, time.process_time() - cpu
         grown = (process.memory_info().rss - memory) / 2**20
         late = quantiles(waits, n=20)[-1]
@@ -126,7 +132,7 @@ def run(given: argparse.Namespace, store: Store) -> None:
             f"| {1e3 * whole / records:.1f} | {1e3 * late:.0f} ms | {grown:+.0f} MiB |",
             flush=True,
         )
-        print(f"(the main thread was done after {main_wall:.1f} s, MLflow after {wall:.1f} s)")
+        print(f"\n(The main thread was done after {main_wall:.1f} s, MLflow after {wall:.1f} s.)")
     if given.profile:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
 

@@ -137,10 +137,10 @@ class Recording:
         """The search is over; so many trainings make its confirmation."""
         self._view.on_finalists(trainings)
 
-    def flush(self) -> None:
-        """Wait until MLflow has what happened so far."""
-        for projection in self._projections.values():
-            projection.flush()
+    def flush(self) -> bool:
+        """Wait a minute at most until MLflow has what happened so far; whether it has."""
+        written = [projection.flush() for projection in self._projections.values()]  # each, whatever the others say
+        return all(written)
 
     def run_id(self, number: int) -> str | None:
         """MLflow's run of a trial of the search, as far as it is written."""

@@ -177,7 +177,13 @@ def written_by_a_study(records: int, folder: Path) -> Counter[tuple[str, str]]:
     finally:
         sys.path.pop(0)
     given = argparse.Namespace(
-        records=records, workers=4, searcher="random", scheduler="asha", space="finetune", profile=False
+        records=records,
+        workers=4,
+        searcher="random",
+        scheduler="asha",
+        space="finetune",
+        profile=False,
+        rate=None,
     )
     with written() as counts:
         driver.run(given, Store(folder / "mlruns"))

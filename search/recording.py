@@ -139,7 +139,7 @@ class Recording:
 
     def flush(self) -> bool:
         """Wait a minute at most until MLflow has what happened so far; whether it has."""
-        written = [projection.flush() for projection in self._projections.values()]  # each, whatever the others say
+        written = [projection.flush() for projection in self._projections.values()]
         return all(written)
 
     def run_id(self, number: int) -> str | None:

@@ -3,8 +3,8 @@
 All that the driver of a study does with a record is done (decisions, ledger, MLflow, the lines of its log), on the
 real databases, with records of the size that the core makes; only Ray and the training are not there, so what is
 counted is what is taken from the cores that train. Trials and records come in turn from so many imagined workers. The
-account says which part took how much processor time (MLflow's is its thread's), and what the memory grew by. They come
-as fast as they are taken, or so many a second; in the first case what MLflow has not been told yet is held in memory.
+account says which part took how much processor time (MLflow's is its thread's), and what the memory grew by. Records
+come as fast as they are taken, or so many a second; in the first case what MLflow has not been told yet is in memory.
 
     python benchmarks/driver.py                          # 2,000 records of the default study, 8 workers
     python benchmarks/driver.py --rate 50                # 50 a second

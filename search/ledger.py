@@ -84,7 +84,6 @@ class Ledger:
         self.space = space
         self._fold_epochs = fold_epochs
         self._live: dict[int, FrozenTrial] = {}
-        self._epochs: dict[int, dict[int, float]] = {}
         self._counted: tuple[int, int] | None = None
 
     @property
@@ -173,7 +172,6 @@ class Ledger:
             there = trial._cached_frozen_trial
         number = there.number
         self._live[number] = there
-        self._epochs[number] = dict(there.intermediate_values)
         wanted: dict[str, Any] = {}
         if there.user_attrs.get(SEED) is None:
             wanted[SEED] = seed_of(number)
@@ -181,7 +179,9 @@ class Ledger:
             wanted[FOLD_EPOCHS] = self._fold_epochs
         if wanted:
             self._write(number, wanted)
-        return Assignment(number, params, int(there.user_attrs[SEED]), max(self._epochs[number], default=0))
+        return Assignment(
+            number, params, int(there.user_attrs[SEED]), max(there.intermediate_values, default=0)
+        )
 
     def _write(
         self,
@@ -206,31 +206,30 @@ class Ledger:
         Returns:
             The time given to it, milliseconds since 1970, or none if the ledger already had it.
         """
-        epochs, score = self._epochs[number], float(record.score)  # which may be numpy's
-        if record.epoch in epochs:
+        if record.epoch in self._live[number].intermediate_values:
             return None
         now = time.time_ns() // 1_000_000
         kept = {"time": now, "metrics": dict(record.metrics)} | (
             {"ended": record.ended} if record.ended else {}
         )
         report = {REPORT: dict(record.report)} if record.report else {}
+        score = float(record.score)  # which may be numpy's
         self._write(number, report | {f"{RECORD}{record.epoch}": kept}, {record.epoch: score})
-        epochs[record.epoch] = score
         return now
 
     def pause(self, number: int) -> None:
         """Write down that a live trial pauses after the epoch it has come to. It is live again once it is adopted."""
-        known = self._live[number].user_attrs.get(PAUSES, [])
-        self._write(number, {PAUSES: [*known, max(self._epochs[number])]})
-        del self._live[number], self._epochs[number]
+        there = self._live[number]
+        self._write(number, {PAUSES: [*there.user_attrs.get(PAUSES, []), max(there.intermediate_values)]})
+        del self._live[number]
 
     def best_so_far(self, number: int) -> float:
         """The score of a live trial so far, or minus infinity before its first record."""
-        return trial_score(self._epochs[number], self._fold_epochs)
+        return trial_score(self._live[number].intermediate_values, self._fold_epochs)
 
     def epochs_done(self, number: int) -> int:
         """How many epochs of a live trial are recorded."""
-        return len(self._epochs[number])
+        return len(self._live[number].intermediate_values)
 
     def finish(
         self, number: int, state: TrialState, reason: str, attributes: Mapping[str, Any] | None = None
@@ -244,11 +243,11 @@ class Ledger:
             attributes: Further user attributes.
         """
         value = self.best_so_far(number) if state is TrialState.COMPLETE else None
-        if state is TrialState.PRUNED and self._epochs[number]:  # as Optuna has it: its last score
-            last = self._epochs[number][max(self._epochs[number])]
+        scores = self._live[number].intermediate_values
+        if state is TrialState.PRUNED and scores:  # as Optuna has it: its last score
+            last = scores[max(scores)]
             value = None if math.isnan(last) else last
         self._write(number, {"reason": reason, **(attributes or {})}, state=state, value=value)
-        del self._epochs[number]
         return self._live.pop(number)
 
     def fail(

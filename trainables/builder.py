@@ -15,6 +15,7 @@ from trainables.augmentation import Augmentation, Curriculum, Mixing
 from trainables.averaging import make_averaging
 from trainables.batchnorm import BatchNorm, re_estimate
 from trainables.class_weights import ClassWeights, scaled
+from trainables.cohort import Together, current_member
 from trainables.config import Fixed, TrialConfig
 from trainables.course import Course, OnImages
 from trainables.data.batches import Split
@@ -29,6 +30,7 @@ from trainables.material import Material
 from trainables.memory import MicroBatch, limit_memory
 from trainables.models.network import make_network, make_source
 from trainables.optimizers import OptimizerPart, evaluating, remember_momentum
+from trainables.passes import Alone
 from trainables.precision import Precision, pick_device
 from trainables.schedules import make_schedule
 from trainables.seeds import derive_seed
@@ -101,14 +103,25 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         Gradients,
         model=model,
         criterion=_criterion(config, _class_counts(material, device)),
-        transfer=bound.transfer,
-        precision=precision,
+        device=device,
         scaler=scaler,
         micro=MicroBatch(config.batch.micro, _shape_of_work(config, material, device)),
+    )
+    alone_by = partial(
+        Alone,
+        model,
+        transfer=bound.transfer,
+        precision=precision,
         limited=limit_memory(config.numerics.memory_limit, model, device),
     )
-    gradients = gradients_of(forward=torch.compile(model) if config.numerics.compile else model)
+    alone = alone_by(torch.compile(model) if config.numerics.compile else model)
+    member = current_member() if _may_be_batched(config) else None
+    gradients = gradients_of(passes=Together(member, model, alone, precision) if member else alone)
     val = Split(material.val, device)
+
+    def on_features(head: Head) -> Gradients:
+        return gradients_of(passes=alone_by(head))
+
     return FineTuning(
         plan=Plan(
             epochs=config.epochs,
@@ -123,7 +136,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
             bound,
             optimizer,
             train,
-            _courses(config, material, model, train, val, precision, gradients, gradients_of),
+            _courses(config, material, model, train, val, precision, gradients, on_features),
         ),
         model=model,
         optimizer=optimizer,
@@ -224,7 +237,7 @@ def _courses(
     val: Split,
     precision: Precision,
     gradients: Gradients,
-    gradients_of: Callable[..., Gradients],
+    on_features: Callable[[Head], Gradients],
 ) -> Callable[[float, bool], Course]:
     """What the steps of an epoch work on: images, or stored features where they say all."""
     policy: Augmentation = config.parts["augmentation"].make()
@@ -263,9 +276,24 @@ def _courses(
         train=train,
         hard=hard,
         strength=strength,
-        gradients=gradients_of(forward=head),
+        gradients=on_features(head),
         normalise=material.normalise,
         precision=precision,
+    )
+
+
+def _may_be_batched(config: TrialConfig) -> bool:
+    """Whether a trial's passes may be made with those of others.
+
+    Not where a part looks at more than logits or a pass does more than compute, nor where the same bits are promised:
+    sums depend on who takes part.
+    """
+    numerics = config.numerics
+    return config.parts["transfer"].name == "none" and not (
+        numerics.compile
+        or numerics.deterministic
+        or numerics.gradient_checkpointing
+        or numerics.memory_limit is not None
     )
 
 

@@ -177,6 +177,7 @@ class FineTuning:
             group["peak_lr"] = group["top_lr"] * parts.strategy.pace(group["name"], epoch)
         self.gradients.micro.learning(sum(p.numel() for p in self.model.parameters() if p.requires_grad))
         course = self._course = self._enter((epoch - 1) / plan.epochs)
+        course.gradients.passes.begin()
         brake = parts.schedule.brake(self.scores)
         order = self._order(derive_seed(plan.seed, "order", epoch))
         ratio, laps = UpdateRatio(), self._laps
@@ -209,6 +210,7 @@ class FineTuning:
             "train/skipped_steps": len(norms) - len(finite),
             "train/passes": parts.sharpness.passes,
             "train/micro_batch": self.gradients.micro.size,
+            "train/together": course.gradients.passes.together,
             **scale,
             **learning_rates(self.optimizer),
             "images_per_second": images_seen / seconds,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from trainables.memory import MicroBatch, Snapshot, is_out_of_memory
-from trainables.precision import Precision
-from trainables.transfer.source import BoundTransfer
+from trainables.passes import Passes
 
 
 class Gradients:
@@ -22,36 +21,30 @@ class Gradients:
 
     Args:
         model: The network.
-        forward: The network as it is called: itself, or compiled.
+        passes: Makes the passes over a part.
         criterion: (logits [B, C], targets [B, C]) → mean loss.
-        transfer: What else is asked of the features.
-        precision: Arithmetic and device.
+        device: Where the network is.
         scaler: Loss scaling.
         micro: How many images fit.
-        limited: Makes the context of a forward pass.
     """
 
     def __init__(
         self,
         *,
         model: nn.Module,
-        forward: Callable[[Tensor], Tensor],
+        passes: Passes,
         criterion: Callable[[Tensor, Tensor], Tensor],
-        transfer: BoundTransfer,
-        precision: Precision,
+        device: torch.device,
         scaler: torch.amp.GradScaler,
         micro: MicroBatch,
-        limited: Callable[[], Any],
     ) -> None:
         self.micro = micro
+        self.passes = passes
         self._model = model
-        self._forward = forward
         self._criterion = criterion
-        self._transfer = transfer
-        self._precision = precision
+        self._device = device
         self._scaler = scaler
-        self._limited = limited
-        self._before = Snapshot(model, precision.device)
+        self._before = Snapshot(model, device)
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Gradients of the mean loss over a batch.
@@ -80,18 +73,19 @@ class Gradients:
             for parameter in self._model.parameters():
                 parameter.grad = None
             self._before.restore()
-            if self._precision.device.type == "cuda":
+            if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def _accumulate(self, inputs: Tensor, targets: Tensor, size: int) -> Tensor:
         figures = torch.zeros(2, device=inputs.device)
         for part, wanted in zip(inputs.split(size), targets.split(size), strict=True):
-            share = len(part) / len(inputs)
-            with self._limited(), self._precision.autocast():
-                logits, extra = self._transfer.forward(self._forward, self._model, part, wanted)
-            logits = logits.float()
-            loss = self._criterion(logits, wanted)
-            self._scaler.scale((loss + extra) * share).backward()
-            guess = logits.detach().argmax(1, keepdim=True)
-            figures += torch.stack((loss.detach() * share, wanted.gather(1, guess).sum()))
+            figures += self.passes(part, wanted, partial(self._judge, wanted, len(part) / len(inputs)))
         return figures
+
+    def _judge(self, wanted: Tensor, share: float, logits: Tensor, extra: Tensor) -> tuple[Tensor, Tensor]:
+        """A part's scaled share of the loss, and its share of the figures, [2]."""
+        logits = logits.float()
+        loss = self._criterion(logits, wanted)
+        guess = logits.detach().argmax(1, keepdim=True)
+        figures = torch.stack((loss.detach() * share, wanted.gather(1, guess).sum()))
+        return self._scaler.scale((loss + extra) * share), figures

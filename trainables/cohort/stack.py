@@ -1,0 +1,122 @@
+"""Several networks of one structure as a single batched one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainables.cohort.chance import template
+from trainables.cohort.request import Request
+from trainables.precision import Precision
+
+
+class Stack:
+    """Room for the weights and buffers of so many networks, and the way through all of them at once.
+
+    Args:
+        like: One of them.
+        size: How many.
+
+    Source: torch's documentation, model ensembling (``torch.func``).
+    """
+
+    def __init__(self, like: nn.Module, size: int) -> None:
+        self._size = size
+        # What has no batched form, a mean over all pixels say, is done network by network; torch would warn each time.
+        torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
+        self._template, self._chance = template(like)
+        self._weights = {
+            name: _room(parameter, size).requires_grad_(parameter.requires_grad)
+            for name, parameter in like.named_parameters()
+        }
+        self._buffers = {name: _room(buffer, size) for name, buffer in like.named_buffers()}
+        self._device = next(like.parameters()).device
+
+    def run(self, requests: Sequence[Request], precision: Precision) -> None:
+        """Give each request its figures, its network its gradients and statistics.
+
+        Nothing of any of them has changed where this raises.
+
+        Args:
+            requests: As many as there is room for, of one shape.
+            precision: Arithmetic and device of all.
+        """
+        models = [request.model for request in requests]
+        self._take(models)
+        generators = [request.generator for request in requests] if self._chance.is_drawn else []
+        before = [generator.get_state() for generator in generators]
+        self._chance.set(models, generators)
+        inputs = _stacked([request.inputs for request in requests])
+        try:
+            with precision.autocast(), self._chance:
+                logits = torch.vmap(self._call, randomness="error")(self._weights, self._buffers, inputs)
+            none = torch.zeros((), device=inputs.device)
+            judged = [request.judge(logits[i], none) for i, request in enumerate(requests)]
+            torch.stack([loss for loss, _ in judged]).sum().backward()
+        except BaseException:
+            for generator, state in zip(generators, before, strict=True):
+                generator.set_state(state)
+            self._forget()
+            raise
+        self._give(models)
+        self._forget()
+        for request, (_, figures) in zip(requests, judged, strict=True):
+            request.together = self._size
+            request.answer(figures)
+
+    def _forget(self) -> None:
+        for weights in self._weights.values():
+            weights.grad = None
+
+    def _call(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        logits: Tensor = functional_call(self._template, (weights, buffers), (inputs,))
+        return logits
+
+    @torch.no_grad()
+    def _take(self, models: Sequence[nn.Module]) -> None:
+        places, values = [], []
+        for i, model in enumerate(models):
+            for room, tensors in (
+                (self._weights, model.named_parameters()),
+                (self._buffers, model.named_buffers()),
+            ):
+                for name, tensor in tensors:
+                    places.append(room[name][i])
+                    values.append(tensor.detach())
+        torch._foreach_copy_(places, values)
+
+    @torch.no_grad()
+    def _give(self, models: Sequence[nn.Module]) -> None:
+        for i, model in enumerate(models):
+            named = list(model.named_buffers())
+            if named:
+                torch._foreach_copy_(
+                    [buffer for _, buffer in named], [self._buffers[name][i] for name, _ in named]
+                )
+            for name, parameter in model.named_parameters():
+                made = self._weights[name].grad
+                if made is None:
+                    continue
+                if parameter.grad is None:
+                    parameter.grad = made[i]
+                else:
+                    parameter.grad += made[i]
+
+
+def _room(tensor: Tensor, size: int) -> Tensor:
+    """For `size` tensors like this one, [size, …]; each lies in memory as this one does."""
+    steps = tensor.stride()
+    order = sorted(range(tensor.ndim), key=lambda axis: -steps[axis])
+    shape = [tensor.shape[axis] for axis in order]
+    room = torch.empty((size, *shape), dtype=tensor.dtype, device=tensor.device)
+    return room.permute(0, *(1 + order.index(axis) for axis in range(tensor.ndim)))
+
+
+def _stacked(inputs: Sequence[Tensor]) -> Tensor:
+    """[trials, B, …], each as it lies in memory."""
+    room = _room(inputs[0], len(inputs))
+    torch._foreach_copy_([room[i] for i in range(len(inputs))], list(inputs))
+    return room

@@ -66,7 +66,7 @@ def grace_epochs(space: SearchSpace, fixed: Fixed, material: Material) -> int:
     """
     longest, depth = 1, 0
     leaves = space.leaves()
-    for params in _branches(space):
+    for params in branches(space):
         raised = dict(params)
         for name, domain in leaves.items():
             if name in raised and not isinstance(domain, Choice):
@@ -113,7 +113,7 @@ def _corners(space: SearchSpace) -> Iterator[tuple[str, Params]]:
             yield name, _drawn(space, {**_towards(space, name), name: value})
 
 
-def _branches(space: SearchSpace) -> Iterator[Params]:
+def branches(space: SearchSpace) -> Iterator[Params]:
     """An ordinary recipe of each branch of each switch, the baseline first."""
     yield space.baseline()
     for name, domain in space.leaves().items():

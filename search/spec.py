@@ -63,7 +63,9 @@ class StudySpec(Fixed):
         finalist_seeds: With how many new seeds each.
         workers: Trials at a time; none takes what the machine has.
         cpus_per_trial: Cores of one trial.
-        gpus_per_trial: Share of a GPU of one trial; none takes a whole one where there is one.
+        gpus_per_trial: Share of a GPU of one trial; none gives each card as many trials as are measured to fit.
+        together: Trials of one process, their passes made as one where their networks and batches are alike;
+            ``auto`` measures on a GPU whether that pays, and is 1 on a processor.
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
     """
 
@@ -93,6 +95,7 @@ class StudySpec(Fixed):
     workers: int | None = Field(default=None, ge=1)
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: float | None = Field(default=None, ge=0)
+    together: int | Literal["auto"] = "auto"
     trainable: str = OWN_CORE
 
     _drawn_from: SearchSpace | None = PrivateAttr(default=None)
@@ -125,6 +128,23 @@ class StudySpec(Fixed):
         needs = [name for name in ("warm_start", "enough") if getattr(self, name)]
         if needs and self.searcher != "default":
             raise ValueError(f"`{needs[0]}` needs `searcher: default`, but got searcher={self.searcher!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _trials_can_be_together(self) -> StudySpec:
+        if self.together == "auto":
+            return self
+        if self.together < 1:
+            raise ValueError(f"`together >= 1` must hold, but got together={self.together}")
+        if self.together > 1 and self.gpus_per_trial is not None:
+            raise ValueError(
+                f"`together` above 1 needs `gpus_per_trial` left out, but got together={self.together}, "
+                f"gpus_per_trial={self.gpus_per_trial:g}"
+            )
+        if self.together > 1 and self.trainable != OWN_CORE:
+            raise ValueError(
+                f"`together` above 1 needs the project's own core, but got trainable={self.trainable!r}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -195,6 +215,7 @@ CHANGEABLE = frozenset(
         "finalist_seeds",
         "workers",
         "gpus_per_trial",
+        "together",
     }
 )
 """What may differ when a study is continued: how much of it, and on what; not what it is."""

@@ -101,15 +101,22 @@ class Study:
 
     def _run(self, space: SearchSpace, view: View) -> StudyResult:
         from search.execution.cluster import LocalCluster, find_resources, visible_gpus
+        from search.execution.sharing import most_workers, share_cards
         from search.preparation import evaluator, prepare_study
 
         began = time.time()
         spec = self.spec
         find_dataset(spec.data)  # the commonest slip is answered before anything heavy begins
         gpus = 0 if spec.device == "cpu" else visible_gpus()
-        resources = find_resources(spec.workers, spec.cpus_per_trial, spec.gpus_per_trial, gpus)
+        together = 1 if spec.together == "auto" else spec.together
+        resources = find_resources(spec.workers, spec.cpus_per_trial, spec.gpus_per_trial, gpus, together)
         view.on_phase("preparing data")
-        cluster = LocalCluster(resources, gpus, early=register.refuse_another(self.store, spec, space))
+        cluster = LocalCluster(
+            resources,
+            gpus,
+            most=most_workers(resources, spec, gpus),
+            early=register.refuse_another(self.store, spec, space),
+        )
         with cluster:
             prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
@@ -119,6 +126,7 @@ class Study:
             register.enter(ledger, spec)
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())
             fixed = self._settled(ledger, prepared.material)
+            resources = share_cards(resources, spec, space, fixed, prepared.material, gpus)
             confirm = register.open_ledger(self.store, spec, space, register.confirm_name(spec.name))
             confirmation = self._confirmation(ledger, confirm)
             ledgers = [ledger, confirmation.ledger]
@@ -129,8 +137,8 @@ class Study:
                     view.on_study(spec, _begun(ledger), resources.workers)
                     program = self._program(confirmation, ledger, prepared.grace, recording, resources)
                     if not program.is_done:
+                        from search.execution.seat import Shared
                         from search.execution.tuner import execute
-                        from search.execution.worker import Shared
 
                         shared = Shared(spec.trainable, fixed, prepared.material, resources.cpus_per_trial)
                         cluster.ready()

@@ -43,23 +43,32 @@ class Resources:
         workers: Trials at a time.
         cpus_per_trial: Cores, and torch threads, of one trial.
         gpus_per_trial: Share of a GPU of one trial; 0 without one.
+        together: Trials of one process, batched where they can be; 1 gives each a process of its own.
     """
 
     workers: int
     cpus_per_trial: int
     gpus_per_trial: float
+    together: int = 1
 
 
 def find_resources(
-    workers: int | None, cpus_per_trial: int, gpus_per_trial: float | None, gpus: int
+    workers: int | None,
+    cpus_per_trial: int,
+    gpus_per_trial: float | None,
+    gpus: int,
+    together: int = 1,
 ) -> Resources:
-    """What a study uses, where its spec does not say: with GPUs a whole one a trial, without a core.
+    """What a study uses, as far as that is known before anything is measured.
+
+    Where the spec says nothing, a trial gets a whole GPU, or without one a core.
 
     Args:
         workers: Trials at a time; none takes what there is room for.
         cpus_per_trial: Cores of one trial.
         gpus_per_trial: Share of a GPU of one trial; none takes a whole one.
         gpus: GPUs of this machine that the study may use.
+        together: Trials of one process.
 
     Raises:
         InputError: A share that no machine, or not this one, can give.
@@ -69,11 +78,28 @@ def find_resources(
     if gpus and gpus_per_trial is not None and gpus_per_trial > gpus:
         raise InputError(f"`gpus_per_trial <= GPUs` must hold, but got {gpus_per_trial:g} with {gpus}")
     share = float(min(gpus, 1)) if gpus_per_trial is None else gpus_per_trial if gpus else 0.0
+    if together > 1:
+        return batched(cpus_per_trial, workers, together, gpus)
     if workers is None:
         workers = available_cores() // cpus_per_trial
         if share:
             workers = min(workers, int(gpus / share + 1e-9))
     return Resources(max(1, workers), cpus_per_trial, share)
+
+
+def batched(cpus_per_trial: int, workers: int | None, together: int, gpus: int) -> Resources:
+    """Several trials of one process: on each GPU, or on the cores that they have together.
+
+    Args:
+        cpus_per_trial: Cores of one trial.
+        workers: Trials at a time; none takes one process a GPU, or one for all cores.
+        together: Trials of one process.
+        gpus: GPUs of this machine that the study may use.
+    """
+    if workers is None:
+        workers = together * max(1, gpus)
+    together = min(together, workers)
+    return Resources(workers, cpus_per_trial, 1 / together if gpus else 0.0, together)
 
 
 def available_cores() -> int:
@@ -97,13 +123,15 @@ class LocalCluster:
     Args:
         resources: What the study uses.
         gpus: GPUs of this machine that the study may use.
+        most: Workers that it may have once it is known what a trial takes.
         early: Start at once; false waits for `ready`, since perhaps nothing is left to run.
     """
 
-    def __init__(self, resources: Resources, gpus: int, *, early: bool) -> None:
+    def __init__(self, resources: Resources, gpus: int, *, most: int = 0, early: bool) -> None:
         self._early = early
         self._resources = resources
         self._gpus = gpus if resources.gpus_per_trial else 0
+        self._cores = max(resources.workers, most) * resources.cpus_per_trial
         self._fault: BaseException | None = None
         self._started = False
         self._ready, self._over = threading.Event(), threading.Event()
@@ -131,7 +159,7 @@ class LocalCluster:
             if ray.is_initialized():  # the caller's own: used as it is, and left running
                 return
             ray.init(
-                num_cpus=self._resources.workers * self._resources.cpus_per_trial,
+                num_cpus=self._cores,
                 num_gpus=self._gpus,
                 include_dashboard=False,
                 log_to_driver=False,

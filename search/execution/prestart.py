@@ -42,6 +42,11 @@ KEPT = 600
 """Seconds for which a process that has nothing to do stays."""
 
 
+def environment() -> dict[str, str]:
+    """That of Tune's actors, to the letter: a process with another one is never given to them."""
+    return {**FIXED, **{name: os.environ[name] for name in PASSED_ON if name in os.environ}}
+
+
 def prestart(processes: int) -> None:
     """Start so many processes on the Ray that this process is connected to.
 
@@ -60,14 +65,11 @@ def prestart(processes: int) -> None:
     from ray.core.generated import common_pb2, node_manager_pb2, node_manager_pb2_grpc
     from ray.runtime_env import RuntimeEnv
 
-    # To the letter: a process with another environment is never given to Tune's actors.
-    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment = RuntimeEnv(env_vars={**FIXED, **passed_on})
     driver = ray._private.worker.global_worker
     request = node_manager_pb2.PrestartWorkersRequest(
         language=common_pb2.Language.PYTHON,
         job_id=driver.current_job_id.binary(),
-        runtime_env_info=get_runtime_env_info(environment),
+        runtime_env_info=get_runtime_env_info(RuntimeEnv(env_vars=environment())),
         keep_alive_duration_secs=KEPT,
         num_workers=processes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import signal
 import tempfile
@@ -13,13 +14,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from search.decisions.program import Program
 from search.execution.adapters import Bridge, RayCallback, RayScheduler, RaySearcher
 from search.execution.cluster import Resources
-from search.execution.worker import Shared, Worker
+from search.execution.seat import Shared
+from search.execution.worker import Worker
 
 WORKER_DEATHS = 2
 """How often a trial's worker may die before the trial is FAIL; it resumes from its own checkpoint."""
@@ -45,11 +48,34 @@ def execute(
         Exception: The first fault inside the program (a store that cannot be written, say).
     """
     bridge = Bridge(program, folder_of, study)
+    with _actors(shared, resources) as trainable:
+        _fit(trainable, bridge, resources)
+    if bridge.fault is not None:
+        raise bridge.fault
+    if bridge.stopping.is_set():
+        raise Interrupted
+
+
+@contextmanager
+def _actors(shared: Shared, resources: Resources) -> Iterator[Any]:
+    """What Ray is to run: workers, or guests and the hosts that they train at."""
+    cores = resources.cpus_per_trial
+    if resources.together == 1:
+        needs = {"cpu": cores, "gpu": resources.gpus_per_trial}
+        yield tune.with_resources(tune.with_parameters(Worker, shared=shared), needs)
+        return
+    from search.execution.guest import Guest
+    from search.execution.host import hosts
+
+    number = math.ceil(resources.workers / resources.together)
+    gpus = round(resources.gpus_per_trial * resources.together)
+    with hosts(number, resources.together, gpus) as started:
+        guest = tune.with_parameters(Guest, hosts=started, shared=[ray.put(shared)])
+        yield tune.with_resources(guest, {"cpu": cores})
+
+
+def _fit(trainable: Any, bridge: Bridge, resources: Resources) -> None:
     scratch = tempfile.mkdtemp(prefix="finetune-search-")
-    trainable = tune.with_resources(
-        tune.with_parameters(Worker, shared=shared),
-        {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
-    )
     tuner = Tuner(
         trainable,
         param_space={},
@@ -78,10 +104,6 @@ def execute(
             tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if bridge.fault is not None:
-        raise bridge.fault
-    if bridge.stopping.is_set():
-        raise Interrupted
 
 
 def _name(trial: Any) -> str:

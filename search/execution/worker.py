@@ -2,192 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import traceback
-from collections.abc import Iterator
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import ray.tune
 
-from search.execution.clock import Clock
-from search.execution.names import BEST, LAST
-from search.execution.thread import Thread
-from spaces.locate import locate
-from trainables import checkpoint
-from trainables.config import Fixed
-from trainables.folded import Folded
-from trainables.packing import pack, size_of
-from trainables.protocol import SECONDS, Diverged, EpochRecord, Trainable
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all trials have in common; Ray's object store holds it once a node.
-
-    Args:
-        factory: ``package.module:attribute`` of the function that makes a trainable from
-            ``(params, fixed, seed, material)``.
-        fixed: The study's constants, every ``auto`` decided.
-        material: What the factory builds from; for the project's own core a `Material`.
-        threads: Torch threads of one trial.
-    """
-
-    factory: str
-    fixed: Fixed
-    material: Any
-    threads: int
-
-    @property
-    def folds(self) -> int:
-        """How many folds a trial trains, one after the other; 0 where it has but its one training."""
-        return len(getattr(self.material, "folds", ()))
-
-
-MOST_TWICE = 2**28
-"""Bytes; a state up to this size is in memory a second time while it is written and the next epoch is trained."""
-
-
-class _Unsaved(Exception):
-    """A checkpoint could not be written."""
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What one call to the training thread gives.
-
-    Args:
-        what: The record, the failure or the fault, for the driver.
-        seconds: What the time went into.
-        goes_on: Whether the next epoch is trained at once.
-        written: The record's checkpoint, where another thread writes it.
-    """
-
-    what: dict[str, Any]
-    seconds: str
-    goes_on: bool
-    written: Future[None] | None
+from search.execution.seat import Seat, Shared
 
 
 class Worker(ray.tune.Trainable):
-    """Runs the trials that Ray gives it, one after the other, an epoch a step.
-
-    A thread of its own trains. It begins with the next epoch before the driver has looked at the last one, but for
-    those after which a trial may be told to pause or to stop: so as a rule no core waits for the driver, nor for the
-    disk, since another thread writes the checkpoint meanwhile.
-
-    Checkpoints are the project's own, keyed by the trial's number: whoever is given the trial next
-    (this actor, another one after a crash, another driver after a restart) goes on from there. A
-    record is in the checkpoint before it is reported, so no epoch that the driver knows of is ever trained twice.
-    """
+    """Runs the trials that Ray gives it, one after the other, in a process of its own."""
 
     def setup(self, config: dict[str, Any], shared: Shared | None = None) -> None:
         """Ray's call at the start of a process."""
         assert shared is not None
-        self._shared = shared
-        self._clock = Clock(config["asked"])
-        self._make = locate(shared.factory)
-        self._clock.lap("start")
-        self._thread = Thread("training", partial(_use_threads, shared.threads))
-        self._writing = Thread("checkpoints", partial(_use_threads, 1))
-        self._written: Future[None] | None = None
-        self._ahead: Future[_Told] | None = None
-        self._begin(config)
+        self.seat = Seat(shared, config["asked"])
+        self.seat.begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ray's call when this process is given its next trial."""
-        self._begin(new_config)
+        self.seat.begin(new_config)
         return True
-
-    def _begin(self, config: dict[str, Any]) -> None:
-        if self._ahead is not None:  # what nobody waits for any more, but it still has the networks' memory
-            wait([self._ahead])
-        if self._written is not None:  # and its file may be another worker's in a moment
-            wait([self._written])
-        self._written = None
-        self._folder = Path(config["folder"])
-        self._known = int(config["known"])
-        self._owner = f"{config['study']}/{config['phase']}/{config['number']}"
-        self._waits_after = frozenset(config["waits"])
-        self._history: list[dict[str, Any]] = []
-        self._records = self._run(config)
-        self._ahead = self._thread.run(self._next)
-
-    def _run(self, config: dict[str, Any]) -> Iterator[EpochRecord]:
-        shared = self._shared
-        make = partial(Folded, self._make) if shared.folds else self._make
-        trainable: Trainable = make(config["params"], shared.fixed, config["seed"], shared.material)
-        saved = checkpoint.load(self._folder / LAST)
-        if saved is not None and saved.get("owner") == self._owner:  # else another study's, of the same name
-            trainable.load_state_dict(saved["state"])
-            self._history = list(saved["records"])
-        self._clock.lap("start")
-        yield from map(_of_another_time, tuple(self._history))
-        for record in trainable.epochs():
-            self._clock.lap("other", known=record.metrics)
-            self._history.append(record.to_dict())
-            self._save(trainable, record)
-            self._clock.lap("checkpoint")
-            yield record
-
-    def _is_last(self, record: EpochRecord) -> bool:
-        return record.epoch >= self._shared.fixed.epochs * max(1, self._shared.folds) or bool(record.ended)
-
-    def _waits(self, record: EpochRecord) -> bool:
-        """Whether nothing is trained before the driver has looked at a record."""
-        return record.epoch in self._waits_after or self._is_last(record)
-
-    def _save(self, trainable: Trainable, record: EpochRecord) -> None:
-        """Write the checkpoint, or let it be written while the next epoch is trained."""
-        state = trainable.state_dict()
-        whole = {"owner": self._owner, "state": state, "records": self._history}
-        if self._waits(record) or size_of(state) > MOST_TWICE:
-            if self._is_last(record) and "best" in state:  # what a winner is evaluated and exported from
-                self._writing.run(partial(_write, self._folder / BEST, state["best"])).result()
-            self._writing.run(partial(_write, self._folder / LAST, whole)).result()
-            self._written = None
-        else:
-            self._written = self._writing.run(partial(_write, self._folder / LAST, pack(whole, own=True)))
 
     def step(self) -> dict[str, Any]:
         """The next record that the ledger does not have, or why there is none, and what the time went into."""
-        told = (self._ahead or self._thread.run(self._next)).result()
-        self._ahead = self._thread.run(self._next) if told.goes_on else None
-        try:
-            if told.written is not None:
-                told.written.result()
-        except _Unsaved as error:
-            return {**self._unsaved(error), "seconds": told.seconds}
-        return {**told.what, "seconds": told.seconds}
-
-    def _next(self) -> _Told:
-        self._clock.lap("driver")
-        what, waits = self._train()
-        if "record" not in what:
-            self._clock.lap("lost")
-        return _Told(what, json.dumps(self._clock.take()), "record" in what and not waits, self._written)
-
-    def _train(self) -> tuple[dict[str, Any], bool]:
-        """What is told, and whether nothing more is trained before the driver has looked at it."""
-        try:
-            for record in self._records:
-                if record.epoch > self._known:
-                    return {"record": record.to_json()}, self._waits(record)
-            return {"failure": "the trainable ended before its full budget", "diverged": False}, True
-        except _Unsaved as error:
-            return self._unsaved(error), True
-        except Diverged as error:
-            return {"failure": str(error), "diverged": True}, True
-        except Exception as error:  # a trial's fault is a state of the trial, never of the study
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-            return {"failure": text, "diverged": False, "traceback": traceback.format_exc()}, True
-
-    def _unsaved(self, error: _Unsaved) -> dict[str, Any]:
-        return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}
+        return self.seat.step()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: Ray never asks, and its checkpoints are not used."""
@@ -197,23 +35,3 @@ class Worker(ray.tune.Trainable):
 
     def cleanup(self) -> None:
         """Nothing: the process ends, and an epoch that it is in the middle of with it."""
-
-
-def _of_another_time(record: dict[str, Any]) -> EpochRecord:
-    """A record of the checkpoint, without the seconds that were spent before this process began."""
-    metrics = {name: value for name, value in record["metrics"].items() if not name.startswith(SECONDS)}
-    return EpochRecord.from_dict({**record, "metrics": metrics})
-
-
-def _write(path: Path, state: Any) -> None:
-    try:
-        checkpoint.save(path, state)
-    except OSError as error:  # a full disk is no fault of the trial's
-        raise _Unsaved(error.strerror or str(error)) from error
-
-
-def _use_threads(threads: int) -> None:
-    """Before a thread trains: how many more it may use for one operation is each thread's own setting."""
-    import torch
-
-    torch.set_num_threads(threads)

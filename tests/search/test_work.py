@@ -25,7 +25,7 @@ from sqlalchemy.engine import Engine
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from search import Store
-from search.execution.worker import Shared
+from search.execution.seat import Shared
 from tests.conftest import small_dataset
 from trainables.builder import from_params
 from trainables.config import Fixed

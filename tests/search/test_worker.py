@@ -14,7 +14,8 @@ from itertools import islice
 import pytest
 
 from search.execution.names import BEST, LAST
-from search.execution.worker import Shared, Worker
+from search.execution.seat import Shared
+from search.execution.worker import Worker
 from tests.search.parts import LOG, ODD, quadrants
 from trainables import checkpoint
 from trainables.builder import from_params
@@ -160,8 +161,8 @@ def test_a_disk_that_is_full_is_told(waits, worker, monkeypatch):
     said = one.step()
     assert said["fault"].endswith("No space left on device")
     assert "record" not in said
-    if one._ahead is not None:
-        wait([one._ahead])  # else it trains on into the next test
+    if one.seat._ahead is not None:
+        wait([one.seat._ahead])  # else it trains on into the next test
 
 
 def test_what_was_trained_ahead_of_a_stop_is_not_trained_again(worker, tmp_path):

@@ -18,7 +18,8 @@ from timm.models.resnet import ResNet
 
 from search.execution.names import BEST
 from search.execution.recycling import Recycling
-from search.execution.worker import Shared, Worker
+from search.execution.seat import Shared
+from search.execution.worker import Worker
 from tests.conftest import is_clock
 from tests.search.parts import quadrants
 from trainables import checkpoint
@@ -112,7 +113,7 @@ def test_the_tenth_trial_of_a_process_gives_the_numbers_of_the_first(worker, tmp
     first = trained(one)
     assert len(first) == EPOCHS
     best = checkpoint.load(tmp_path / "0" / BEST)["weights"]
-    before = one._thread.run(lambda: of_the_process(one)).result()
+    before = one.seat._thread.run(lambda: of_the_process(one)).result()
     ended = []
     for number, params in enumerate(OTHERS, start=1):
         one.reset_config(config(number, params))
@@ -124,7 +125,7 @@ def test_the_tenth_trial_of_a_process_gives_the_numbers_of_the_first(worker, tmp
     assert trained(one) == first
     for name, tensor in checkpoint.load(tmp_path / "9" / BEST)["weights"].items():
         assert torch.equal(tensor, best[name]), name
-    assert one._thread.run(lambda: of_the_process(one)).result() == before
+    assert one.seat._thread.run(lambda: of_the_process(one)).result() == before
 
 
 def test_a_process_is_let_go_after_so_many_trials_and_its_successor_begins_anew():

@@ -16,7 +16,7 @@ from torch.nn import functional
 from tests.conftest import small_dataset
 from trainables.builder import from_params
 from trainables.cohort import Cohort, current_member
-from trainables.cohort.request import Request
+from trainables.cohort.request import Network, Request
 from trainables.cohort.stack import Stack
 from trainables.cohort.structure import structure_of
 from trainables.material import prepare
@@ -57,7 +57,7 @@ def test_gradients_and_statistics_are_those_of_each_network_by_itself(name: str)
     images = [inputs.contiguous(memory_format=torch.channels_last) for inputs in images]
     labels = [torch.randint(4, (5,)) for _ in models]
     requests = [
-        Request(model, 0, inputs, judged_by(wanted), torch.Generator().manual_seed(7 + i))
+        Request(Network(model), inputs, judged_by(wanted), torch.Generator().manual_seed(7 + i))
         for i, (model, inputs, wanted) in enumerate(zip(models, images, labels, strict=True))
     ]
     Stack(models[0], 3).run(requests, EXACT)
@@ -68,12 +68,12 @@ def test_gradients_and_statistics_are_those_of_each_network_by_itself(name: str)
         torch.testing.assert_close(request.figures, logits.sum())
         # A gradient that is nothing but rounding is compared with the others', not with itself.
         largest = max(float(p.grad.abs().max()) for p in twin.parameters() if p.grad is not None)
-        for made, alone in zip(request.model.parameters(), twin.parameters(), strict=True):
+        for made, alone in zip(request.network.model.parameters(), twin.parameters(), strict=True):
             assert made.grad is not None
             assert alone.grad is not None
             assert laid(made.grad) == laid(made)
             torch.testing.assert_close(made.grad, alone.grad, rtol=1e-9, atol=1e-9 * largest)
-        for made, alone in zip(request.model.buffers(), twin.buffers(), strict=True):
+        for made, alone in zip(request.network.model.buffers(), twin.buffers(), strict=True):
             torch.testing.assert_close(made, alone)
         drawn = request.generator.get_state()
         assert torch.equal(drawn, torch.get_rng_state())
@@ -251,7 +251,9 @@ def test_a_pass_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(logits: Tensor, extra: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError("no loss")
 
-    requests = [Request(model, 0, images, broken, g) for model, g in zip(models, generators, strict=True)]
+    requests = [
+        Request(Network(model), images, broken, g) for model, g in zip(models, generators, strict=True)
+    ]
     with pytest.raises(ValueError, match="no loss"):
         Stack(models[0], 2).run(requests, EXACT)
     for seed, (model, state, generator) in enumerate(zip(models, before, generators, strict=True)):

@@ -121,8 +121,9 @@ class Cohort:
             return
 
     def _stack(self, requests: Sequence[Request]) -> Stack:
-        key = (requests[0].structure, len(requests))
-        stack = self._stacks.pop(key, None) or Stack(requests[0].model, len(requests))
+        network = requests[0].network
+        key = (network.structure, len(requests))
+        stack = self._stacks.pop(key, None) or Stack(network.model, len(requests))
         self._stacks[key] = stack  # the last used is the last
         while len(self._stacks) > KEPT:
             del self._stacks[next(iter(self._stacks))]

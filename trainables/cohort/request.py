@@ -8,7 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.cohort.structure import structure_of
 from trainables.passes import Judge
+
+
+class Network:
+    """A trial's network as a batched pass sees it, for as long as its modes and what learns stay as they are.
+
+    Attributes:
+        structure: See `trainables.cohort.structure`.
+        weights: In the order of their names in the network.
+        buffers: Likewise.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.structure = structure_of(model)
+        self.weights = list(model.parameters())
+        self.buffers = list(model.buffers())
 
 
 @dataclass(eq=False)
@@ -16,15 +33,13 @@ class Request:
     """What a pass needs to know.
 
     Args:
-        model: The trial's network.
-        structure: See `trainables.cohort.structure`.
+        network: The trial's.
         inputs: [B, C, H, W], normalised.
         judge: What the logits are worth.
         generator: The trial's random numbers, on the device.
     """
 
-    model: nn.Module
-    structure: int
+    network: Network
     inputs: Tensor
     judge: Judge
     generator: torch.Generator
@@ -35,7 +50,7 @@ class Request:
     @property
     def shape(self) -> Any:
         """Requests of one shape may be made as one."""
-        return self.structure, tuple(self.inputs.shape), self.inputs.dtype
+        return self.network.structure, tuple(self.inputs.shape), self.inputs.dtype
 
     def answer(self, figures: Tensor | None) -> None:
         """Its gradient is made; without figures the trial is to make it alone."""

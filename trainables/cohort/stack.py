@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,8 @@ class Stack:
             for name, parameter in like.named_parameters()
         }
         self._buffers = {name: _room(buffer, size) for name, buffer in like.named_buffers()}
-        self._device = next(like.parameters()).device
+        self._weight_places = _places(self._weights.values(), size)
+        self._buffer_places = _places(self._buffers.values(), size)
 
     def run(self, requests: Sequence[Request], precision: Precision) -> None:
         """Give each request its figures, its network its gradients and statistics.
@@ -44,11 +46,10 @@ class Stack:
             requests: As many as there is room for, of one shape.
             precision: Arithmetic and device of all.
         """
-        models = [request.model for request in requests]
-        self._take(models)
+        self._take(requests)
         generators = [request.generator for request in requests] if self._chance.is_drawn else []
         before = [generator.get_state() for generator in generators]
-        self._chance.set(models, generators)
+        self._chance.set([request.network.model for request in requests], generators)
         inputs = _stacked([request.inputs for request in requests])
         try:
             with precision.autocast(), self._chance:
@@ -61,7 +62,7 @@ class Stack:
                 generator.set_state(state)
             self._forget()
             raise
-        self._give(models)
+        self._give(requests)
         self._forget()
         for request, (_, figures) in zip(requests, judged, strict=True):
             request.together = self._size
@@ -76,34 +77,33 @@ class Stack:
         return logits
 
     @torch.no_grad()
-    def _take(self, models: Sequence[nn.Module]) -> None:
-        places, values = [], []
-        for i, model in enumerate(models):
-            for room, tensors in (
-                (self._weights, model.named_parameters()),
-                (self._buffers, model.named_buffers()),
-            ):
-                for name, tensor in tensors:
-                    places.append(room[name][i])
-                    values.append(tensor.detach())
-        torch._foreach_copy_(places, values)
+    def _take(self, requests: Sequence[Request]) -> None:
+        torch._foreach_copy_(
+            [*self._weight_places, *self._buffer_places],
+            [
+                *chain.from_iterable(request.network.weights for request in requests),
+                *chain.from_iterable(request.network.buffers for request in requests),
+            ],
+        )
 
     @torch.no_grad()
-    def _give(self, models: Sequence[nn.Module]) -> None:
-        for i, model in enumerate(models):
-            named = list(model.named_buffers())
-            if named:
-                torch._foreach_copy_(
-                    [buffer for _, buffer in named], [self._buffers[name][i] for name, _ in named]
-                )
-            for name, parameter in model.named_parameters():
-                made = self._weights[name].grad
-                if made is None:
-                    continue
-                if parameter.grad is None:
-                    parameter.grad = made[i]
-                else:
-                    parameter.grad += made[i]
+    def _give(self, requests: Sequence[Request]) -> None:
+        if self._buffer_places:
+            buffers = list(chain.from_iterable(request.network.buffers for request in requests))
+            torch._foreach_copy_(buffers, self._buffer_places)
+        for number, stacked in enumerate(self._weights.values()):
+            if stacked.grad is None:
+                continue
+            for request, made in zip(requests, stacked.grad.unbind(), strict=True):
+                weights = request.network.weights[number]
+                weights.grad = made if weights.grad is None else weights.grad + made
+
+
+def _places(rooms: Iterable[Tensor], size: int) -> list[Tensor]:
+    """Each network's place in each room, network after network."""
+    with torch.no_grad():
+        parts = [room.detach().unbind() for room in rooms]
+    return [part[i] for i in range(size) for part in parts]
 
 
 def _room(tensor: Tensor, size: int) -> Tensor:

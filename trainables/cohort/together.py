@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from trainables.cohort.cohort import Member
-from trainables.cohort.request import Request
-from trainables.cohort.structure import structure_of
+from trainables.cohort.request import Network, Request
 from trainables.passes import Alone, Judge
 from trainables.precision import Precision
 
@@ -27,7 +26,7 @@ class Together:
 
     def begin(self) -> None:
         """Look at the network anew."""
-        self._structure: int | None = None
+        self._network: Network | None = None
         self._passes, self._trials = 0, 0
 
     @property
@@ -37,9 +36,9 @@ class Together:
 
     def __call__(self, inputs: Tensor, targets: Tensor, judge: Judge) -> Tensor:
         """See `Passes`."""
-        if self._structure is None:  # modes and what learns change from epoch to epoch, never within one
-            self._structure = structure_of(self._model)
-        request = Request(self._model, self._structure, inputs, judge, self._member.generator)
+        if self._network is None:  # modes and what learns change from epoch to epoch, never within one
+            self._network = Network(self._model)
+        request = Request(self._network, inputs, judge, self._member.generator)
         self._member.ask(request, self._precision)
         self._passes += 1
         self._trials += request.together

@@ -1,0 +1,102 @@
+"""The actor of a trial that trains in another process, among others."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import ray
+import ray.tune
+from ray.exceptions import RayError
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+
+    from search.execution.host import Host
+    from search.execution.seat import Seat
+
+
+class Guest(ray.tune.Trainable):
+    """Runs the trials that Ray gives it, one after the other, on a seat at a host.
+
+    Where the host dies, each of its guests goes on with its trial in its own process, from the trial's checkpoint:
+    so the one at fault falls alone, and nobody else's trial counts a death. With the next trial it is at a host again.
+    """
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        hosts: Sequence[ActorHandle[Host]] = (),
+        shared: Sequence[ray.ObjectRef[Any]] = (),
+    ) -> None:
+        """Ray's call at the start of a process.
+
+        Args:
+            config: The first trial.
+            hosts: Where there are seats.
+            shared: One reference, to what all trials have in common; fetched only where it is needed.
+        """
+        self._hosts, self._shared = hosts, shared
+        self._at: tuple[ActorHandle[Host], str] | None = None
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Ray's call when this process is given its next trial."""
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._trial = config
+        self._own: Seat | None = None
+        try:
+            self._at = self._at or self._enter()
+            host, seat = self._at
+            ray.get(host.begin.remote(seat, config))
+        except RayError:
+            self._train_alone()
+
+    def _enter(self) -> tuple[ActorHandle[Host], str]:
+        from search.execution.host import enter
+
+        return enter(self._hosts, self._shared)
+
+    def step(self) -> dict[str, Any]:
+        """See `search.execution.seat.Seat.step`."""
+        if self._own is None:
+            assert self._at is not None
+            host, seat = self._at
+            try:
+                told: dict[str, Any] = ray.get(host.step.remote(seat))
+            except RayError:
+                self._train_alone()
+            else:
+                return self._noted(told)
+        assert self._own is not None
+        return self._noted(self._own.step())
+
+    def _noted(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Whoever goes on with the trial need not tell it again."""
+        if "record" in told:
+            self._trial = {**self._trial, "known": json.loads(told["record"])["epoch"]}
+        return told
+
+    def _train_alone(self) -> None:
+        from search.execution.seat import Seat
+
+        self._at = None
+        self._own = Seat(ray.get(self._shared[0]), time.time())
+        self._own.begin(self._trial)
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: Ray never asks, and its checkpoints are not used."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, likewise."""
+
+    def cleanup(self) -> None:
+        """Give the seat back."""
+        if self._at is not None:
+            host, seat = self._at
+            host.leave.remote(seat)

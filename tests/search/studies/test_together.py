@@ -1,0 +1,125 @@
+"""Trials that train in one process, on the real Ray: the study is the same, whoever dies."""
+
+from __future__ import annotations
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psutil
+import pytest
+import ray
+from optuna.trial import FrozenTrial
+
+from search import register
+from search.execution.host import Host
+from search.execution.seat import Shared
+from search.ledger import records_of
+from search.view.silent import Silent
+from tests.search.parts import quadrants
+from trainables.config import Fixed
+from trainables.material import prepare, settle
+from trainables.protocol import EpochRecord
+
+SETTINGS: dict[str, Any] = {
+    "trials": 6, "workers": 2, "together": 2, "finalists": 0, "searcher": "random", "scheduler": "none", "epochs": 4,
+    "repeats": 12,
+    "narrow": {"batch_size": 16, "strategy": "full", "strategy.full.lr": [1e-4, 1e-3]},
+}  # fmt: skip
+
+
+class Killing(Silent):
+    """Kills a process of Ray's, once, when some records have come."""
+
+    def __init__(self, title: str, after: int) -> None:
+        super().__init__()
+        self._title, self._after = title, after
+        self.killed = 0
+
+    def on_record(self, *told: Any, **more: Any) -> None:
+        self._after -= 1
+        if self._after or self.killed:
+            return
+        for process in psutil.Process().children(recursive=True):
+            if self._title in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGKILL)
+                self.killed += 1
+                return
+
+
+def records(study: Any) -> list[list[EpochRecord]]:
+    trials: list[FrozenTrial] = register.find_study(study.store, study.spec.name).get_trials()
+    return [records_of(trial) for trial in trials]
+
+
+def together(study: Any) -> list[list[float]]:
+    return [[record.metrics["train/together"] for record in trial] for trial in records(study)]
+
+
+@pytest.mark.timeout(300)
+def test_a_study_is_the_same_with_its_trials_in_one_process(small_study):
+    one, other = small_study("together", **SETTINGS), small_study("apart", **SETTINGS | {"together": 1})
+    frame, expected = one.run().dataframe(), other.run().dataframe()
+    assert list(frame["state"]) == ["COMPLETE"] * 6
+    parameters = [name for name in expected.columns if name.startswith(("strategy", "weight", "dropout"))]
+    assert frame[parameters].equals(expected[parameters])
+    for trained, alone in zip(records(one), records(other), strict=True):
+        assert [record.epoch for record in trained] == [1, 2, 3, 4]
+        for record, same in zip(trained, alone, strict=True):
+            assert record.metrics["train/loss"] == pytest.approx(same.metrics["train/loss"], rel=0.05)
+    assert max(map(max, together(one))) == 2
+    assert max(map(max, together(other))) == 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("title", ["ray::Host", "ray::Guest"])
+def test_a_death_costs_no_trial(small_study, title):
+    study, killing = small_study("deaths", **SETTINGS), Killing(title, after=3)
+    frame = study.run(killing).dataframe()
+    assert killing.killed == 1
+    assert list(frame["state"]) == ["COMPLETE"] * 6
+    assert [[record.epoch for record in trial] for trial in records(study)] == [[1, 2, 3, 4]] * 6
+    assert max(map(max, together(study)[2:])) == 2  # those that came later are together again
+
+
+@pytest.fixture(scope="module")
+def shared() -> Shared:
+    fixed = Fixed(model="test_resnet", pretrained=False, precision="fp32", device="cpu", repeats=1, epochs=3)
+    material = prepare(quadrants(0), fixed)
+    return Shared("trainables.builder:from_params", settle(fixed, material), material, threads=1)
+
+
+@pytest.fixture
+def there(shared):
+    """What all trials have in common, as guests bring it."""
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    yield [ray.put(shared)]
+    ray.shutdown()
+
+
+def test_a_host_has_as_many_seats_as_it_was_told(there, tmp_path):
+    def trial(number: int) -> dict[str, Any]:
+        return {
+            "study": "uid", "phase": "search", "number": number, "seed": number, "known": 0, "waits": (),
+            "params": {"strategy": "full", "strategy.full.lr": 1e-3, "batch_size": 16},
+            "folder": str(tmp_path / str(number)), "asked": time.time(),
+        }  # fmt: skip
+
+    host = Host(2)
+    seats = [host.enter(there, anyway=False) for _ in range(3)]
+    assert seats[2] is None
+    assert seats[0] != seats[1]
+    for number, seat in enumerate(seats[:2]):
+        host.begin(seat, trial(number))
+    with ThreadPoolExecutor(2) as guests:
+        told = list(guests.map(host.step, seats[:2]))
+    assert [EpochRecord.from_json(one["record"]).epoch for one in told] == [1, 1]
+    # The guest of trial 1 died, and its successor asks for a seat: the old one is free again.
+    another = host.enter(there, anyway=True)
+    host.begin(another, trial(1))
+    assert [EpochRecord.from_json(host.step(another)["record"]).epoch for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(KeyError):
+        host.step(seats[1])
+    host.leave(seats[0])
+    assert host.enter(there, anyway=False) is not None

@@ -1,0 +1,79 @@
+"""What a study's trials share, as far as its spec and its space say it."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.execution.cluster import Resources, find_resources
+from search.execution.sharing import divided, largest_batch, most_workers, share_cards
+from search.spec import load_spec
+from spaces import Choice, Float, InputError, Int, SearchSpace
+from trainables.config import Fixed
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "expected"),
+    [
+        (None, 0, Resources(4, 1, 0.0, 4)),  # one process, on all cores that they have
+        (None, 2, Resources(8, 1, 0.25, 4)),  # one on each card
+        (6, 2, Resources(6, 1, 0.25, 4)),
+        (2, 0, Resources(2, 1, 0.0, 2)),  # no more than there are
+    ],
+)
+def test_trials_of_one_process(workers, gpus, expected):
+    assert find_resources(workers, 1, None, gpus, together=4) == expected
+
+
+def test_trials_that_divide_a_card():
+    whole = find_resources(None, 1, None, 2)
+    assert whole.gpus_per_trial == 1
+    assert divided(whole, None, 5, 2) == Resources(10, 1, 0.2)
+    assert divided(whole, 3, 5, 2) == Resources(3, 1, 0.2)
+    assert divided(whole, None, 0, 2) == Resources(2, 1, 1.0)  # a machine with fewer cores than cards
+
+
+def test_without_a_card_nothing_is_measured():
+    spec = load_spec("digits", {})
+    resources = find_resources(2, 1, None, 0)
+    assert share_cards(resources, spec, SearchSpace({}), Fixed(device="cpu"), None, 0) is resources
+    assert most_workers(resources, spec, 0) == 2
+
+
+def test_ray_has_room_for_what_may_be_decided():
+    open_, said = load_spec("digits", {}), load_spec("digits", {"gpus_per_trial": 0.5})
+    resources = find_resources(None, 1, None, 1)
+    assert most_workers(resources, open_, 1) == 16
+    assert most_workers(resources, said, 1) == resources.workers
+    assert most_workers(resources, load_spec("digits", {"workers": 1}), 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("space", "largest"),
+    [
+        ({"batch_size": Int(8, 64)}, 64),
+        ({"batch_size": Int(8, 512)}, 100),  # no more than there are images
+        ({"batch_size": Choice([16, 48])}, 48),
+        ({"weight_decay": Float(0, 1)}, 32),
+    ],
+)
+def test_the_largest_batch_of_a_space(space, largest):
+    assert largest_batch(SearchSpace(space), Fixed(batch_size=32), images=100) == largest
+
+
+@pytest.mark.parametrize(
+    ("settings", "law"),
+    [
+        ({"together": 0}, "`together >= 1` must hold, but got together=0"),
+        ({"together": 2, "gpus_per_trial": 0.5}, "`together` above 1 needs `gpus_per_trial` left out"),
+        ({"together": 2, "trainable": "tests.search.parts:Logged"}, "needs the project's own core"),
+    ],
+)
+def test_what_cannot_be_together_is_said(settings, law):
+    with pytest.raises(InputError, match=law):
+        load_spec("digits", settings)
+
+
+def test_how_trials_share_may_change_when_a_study_goes_on():
+    from search.spec import CHANGEABLE
+
+    assert {"together", "gpus_per_trial", "workers"} <= CHANGEABLE

@@ -18,7 +18,7 @@ from trainables.class_weights import ClassWeights, scaled
 from trainables.cohort import Together, current_member
 from trainables.config import Fixed, TrialConfig
 from trainables.course import Course, OnImages
-from trainables.data.batches import Split
+from trainables.data.batches import Split, split_on
 from trainables.finetuning import FineTuning, Parts, Plan, Pull
 from trainables.frozen.course import Courses, Features
 from trainables.frozen.head import Head
@@ -91,7 +91,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         )
     device = pick_device(config.numerics.device)
     precision = Precision(config.numerics.precision, device)
-    train = Split(material.train, device)
+    train = split_on(material.train, device)
     with seeded(derive_seed(config.seed, "init")):
         bound = bind(config, material, train)
     model = bound.model
@@ -117,7 +117,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     alone = alone_by(torch.compile(model) if config.numerics.compile else model)
     member = current_member() if _may_be_batched(config) else None
     gradients = gradients_of(passes=Together(member, model, alone, precision) if member else alone)
-    val = Split(material.val, device)
+    val = split_on(material.val, device)
 
     def on_features(head: Head) -> Gradients:
         return gradients_of(passes=alone_by(head))

@@ -23,6 +23,20 @@ SLOW = {
     "processor": ["--rounds", "1", "test_resnet"],
     "stock": ["--trials", "3", "--runs", "1"],
     "overhead": ["--runs", "1", "--", "--trials", "2"],
+    "sharing": [
+        "--device",
+        "cpu",
+        "--numbers",
+        "2",
+        "--trials",
+        "2",
+        "--epochs",
+        "2",
+        "--models",
+        "test_resnet",
+        "--size",
+        "32",
+    ],
     "core": ["--rounds", "1", "test_resnet"],
 }
 RUNS = QUICK | SLOW

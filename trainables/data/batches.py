@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 import torch
@@ -73,6 +75,30 @@ class Split:
 
     def _as_floats(self, pixels: Tensor) -> Tensor:
         return pixels.to(self._device, non_blocking=True).float().div_(255.0)
+
+
+_RESIDENT: OrderedDict[tuple[int, str], tuple[ReferenceType[Images], Split]] = OrderedDict()
+RESIDENT = 4
+"""Splits that stay on a card for the next trial; those of more folds come and go with their trials."""
+
+
+def split_on(images: Images, device: torch.device) -> Split:
+    """The split for a trial of this process: what is on a card is there once for all of them, one after the other too.
+
+    Args:
+        images: The split.
+        device: Where batches are made.
+    """
+    if device.type == "cpu":
+        return Split(images, device)
+    place = (id(images), str(device))
+    known, split = _RESIDENT.pop(place, (None, None))
+    if known is None or known() is not images or split is None:  # another's number, once it was gone
+        split = Split(images, device)
+    _RESIDENT[place] = (ref(images), split)
+    while len(_RESIDENT) > RESIDENT:
+        _RESIDENT.popitem(last=False)
+    return split
 
 
 def as_tensor(array: NDArray[Any]) -> Tensor:

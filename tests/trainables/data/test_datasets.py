@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.datasets import load_digits
 from spaces import InputError
 from tests.conftest import quadrants, small_dataset
 from trainables.data import BUILT_IN, Dataset, Images, load_dataset
-from trainables.data.batches import Split, epoch_order
+from trainables.data.batches import Split, epoch_order, split_on
 from trainables.data.digits import _enlarge
 
 # --- digits --------------------------------------------------------------------------------------------
@@ -231,3 +232,18 @@ def test_a_fingerprint_is_of_pixels_labels_and_splits():
         load_dataset("digits", seed=1),
     ]
     assert len({base.fingerprint(), *(other.fingerprint() for other in others)}) == 6
+
+
+def test_a_split_is_on_a_card_once_for_all_trials_of_a_process():
+    """On a device that is everywhere: `meta` keeps shapes only."""
+    card, processor = torch.device("meta"), torch.device("cpu")
+    images = [quadrants(8, 1, seed) for seed in range(6)]
+    first = split_on(images[0], card)
+    assert split_on(images[0], card) is first
+    assert split_on(replace(images[0]), card) is not first
+    assert split_on(images[0], processor) is not split_on(
+        images[0], processor
+    )  # there it is shared memory anyway
+    for others in images[1:]:
+        split_on(others, card)
+    assert split_on(images[0], card) is not first  # many folds do not pile up

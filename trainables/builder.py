@@ -35,7 +35,7 @@ from trainables.precision import Precision, pick_device
 from trainables.schedules import make_schedule
 from trainables.seeds import derive_seed
 from trainables.strategies import ParamGroup, Strategy, make_strategy
-from trainables.transfer import BoundTransfer, Source
+from trainables.transfer import BoundTransfer, OnWeights, Source
 from trainables.transfer.features import classifier_prefix
 
 STORABLE = {
@@ -115,7 +115,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         limited=limit_memory(config.numerics.memory_limit, model, device),
     )
     alone = alone_by(torch.compile(model) if config.numerics.compile else model)
-    member = current_member() if _may_be_batched(config) else None
+    member = current_member() if _may_be_batched(config, bound.transfer) else None
     gradients = gradients_of(passes=Together(member, model, alone, precision) if member else alone)
     val = split_on(material.val, device)
 
@@ -282,14 +282,14 @@ def _courses(
     )
 
 
-def _may_be_batched(config: TrialConfig) -> bool:
+def _may_be_batched(config: TrialConfig, transfer: BoundTransfer) -> bool:
     """Whether a trial's passes may be made with those of others.
 
     Not where a part looks at more than logits or a pass does more than compute, nor where the same bits are promised:
     sums depend on who takes part.
     """
     numerics = config.numerics
-    return config.parts["transfer"].name == "none" and not (
+    return isinstance(transfer, OnWeights) and not (
         numerics.compile
         or numerics.deterministic
         or numerics.gradient_checkpointing

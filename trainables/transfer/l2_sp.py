@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.parts import Part
 from trainables.strategies.layers import head_names
 from trainables.transfer.none import Free
-from trainables.transfer.source import BoundTransfer, Source
+from trainables.transfer.source import BoundTransfer, OnWeights, Source
 
 
 class L2SP(Part):
@@ -45,7 +44,7 @@ class L2SP(Part):
         )
 
 
-class Springs:
+class Springs(OnWeights):
     """Pulls each of `parameters` back to where it is when this is made.
 
     Args:
@@ -57,12 +56,6 @@ class Springs:
         self._parameters = parameters
         self._starts = [parameter.detach().clone() for parameter in parameters]
         self._strength = strength
-
-    def forward(
-        self, forward: Callable[[Tensor], Tensor], model: nn.Module, inputs: Tensor, targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The network's logits, and 0: the penalty is not in the loss, which stays that of the data."""
-        return forward(inputs), torch.zeros((), device=inputs.device)
 
     @torch.no_grad()
     def pull(self) -> None:

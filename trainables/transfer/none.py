@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.parts import Part
-from trainables.transfer.source import Source
+from trainables.transfer.source import OnWeights, Source
 
 
-class Free:
+class Free(OnWeights):
     """Of no network: the null object among bound penalties."""
-
-    def forward(
-        self, forward: Callable[[Tensor], Tensor], model: nn.Module, inputs: Tensor, targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The network's logits, and 0."""
-        return forward(inputs), torch.zeros((), device=inputs.device)
 
     def pull(self) -> None:
         """Nothing pulls."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -88,6 +89,16 @@ class Transfer(Protocol):
             InputError: The source has no pretrained weights, or lacks what the penalty needs of them.
         """
         ...
+
+
+class OnWeights:
+    """Base of penalties that ask nothing of features: a pass is the network's alone. `pull` is left to say."""
+
+    def forward(
+        self, forward: Callable[[Tensor], Tensor], model: nn.Module, inputs: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The network's logits, and 0."""
+        return forward(inputs), torch.zeros((), device=inputs.device)
 
 
 class OnFeatures:

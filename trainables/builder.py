@@ -16,6 +16,7 @@ from trainables.averaging import make_averaging
 from trainables.batchnorm import BatchNorm, re_estimate
 from trainables.class_weights import ClassWeights, scaled
 from trainables.cohort import Together, current_member
+from trainables.compilation import compiled
 from trainables.config import Fixed, TrialConfig
 from trainables.course import Course, OnImages
 from trainables.data.batches import Split, split_on
@@ -114,7 +115,8 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         precision=precision,
         limited=limit_memory(config.numerics.memory_limit, model, device),
     )
-    alone = alone_by(torch.compile(model) if config.numerics.compile else model)
+    shape = (material.channels, material.size, material.size)
+    alone = alone_by(compiled(model, shape) if config.numerics.compile else model)
     member = current_member() if _may_be_batched(config, bound.transfer) else None
     gradients = gradients_of(passes=Together(member, model, alone, precision) if member else alone)
     val = split_on(material.val, device)

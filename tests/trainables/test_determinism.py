@@ -1,8 +1,12 @@
+import copy
+from functools import partial
+
 import pytest
+import timm
 import torch
 
 from trainables.builder import from_params
-from trainables.compilation import compile_pays
+from trainables.compilation import _is_features_and_head, compile_pays
 from trainables.determinism import exact
 from trainables.precision import Precision
 
@@ -45,6 +49,54 @@ def test_a_compiled_network_learns_the_same(fixed, material):
     for one, other in zip(plain, compiled.epochs(), strict=True):
         assert other.metrics["train/loss"] == pytest.approx(one.metrics["train/loss"], rel=1e-3)
     assert all(not name.startswith("_orig_mod") for name in compiled.best_weights)
+
+
+def test_networks_that_are_alike_are_compiled_once(fixed, material, monkeypatch):
+    """The first half of the compiler, which decides that, without the minutes of the second."""
+    from torch._dynamo.utils import counters
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    fixed = fixed.model_copy(update={"compile": True, "epochs": 2, "repeats": 1})
+    torch._dynamo.reset()
+    counters.clear()
+    losses = []
+    for dropout, path in ((0.1, 0.1), (0.4, 0.3), (0.2, 0.05)):
+        trial = from_params({**FULL, "dropout": dropout, "drop_path": path}, fixed, 0, material)
+        losses.append([record.metrics["train/loss"] for record in trial.epochs()])
+    assert counters["stats"]["unique_graphs"] == 1
+    assert len({tuple(loss) for loss in losses}) == 3  # each drops by its own rates
+
+
+@pytest.mark.parametrize(
+    ("name", "apart"),
+    [("test_resnet", True), ("test_vit", True), ("test_convnext", True), ("test_efficientnet", True)],
+)
+def test_the_head_that_is_not_compiled_is_the_networks_own(name, apart):
+    model = timm.create_model(name, num_classes=4).train()
+    side = model.default_cfg["input_size"][-1]
+    before = copy.deepcopy(model.state_dict())
+    assert _is_features_and_head(model, (3, side, side)) is apart
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+def test_a_network_of_other_functions_is_compiled_whole():
+    class Odd(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 2)
+
+        def forward(self, images):
+            return self.layer(images.mean((2, 3)))
+
+        def forward_features(self, images):
+            return images
+
+        def forward_head(self, images):
+            return images.mean((2, 3))
+
+    assert not _is_features_and_head(Odd(), (3, 8, 8))
+    assert not _is_features_and_head(Pointwise(), (3, 8, 8))
 
 
 class Pointwise(torch.nn.Module):

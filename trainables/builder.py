@@ -36,7 +36,7 @@ from trainables.precision import Precision, pick_device
 from trainables.schedules import make_schedule
 from trainables.seeds import derive_seed
 from trainables.strategies import ParamGroup, Strategy, make_strategy
-from trainables.transfer import BoundTransfer, OnWeights, Source
+from trainables.transfer import BoundTransfer, Source
 from trainables.transfer.features import classifier_prefix
 
 STORABLE = {
@@ -45,6 +45,9 @@ STORABLE = {
     "batchnorm": {"as_built", "momentum", "frozen"},  # the others change what a frozen network computes
 }
 """Kind → parts with which a frozen network computes the same for all trials."""
+
+ON_WEIGHTS = {"none", "l2_sp"}
+"""Transfer penalties that ask nothing of features."""
 
 REFRESH_BATCHES = 8
 """Training batches from which BatchNorm's statistics are taken for weights that never trained."""
@@ -117,7 +120,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     )
     shape = (material.channels, material.size, material.size)
     alone = alone_by(compiled(model, shape) if config.numerics.compile else model)
-    member = current_member() if _may_be_batched(config, bound.transfer) else None
+    member = current_member() if may_be_batched(config) else None
     gradients = gradients_of(passes=Together(member, model, alone, precision) if member else alone)
     val = split_on(material.val, device)
 
@@ -284,18 +287,20 @@ def _courses(
     )
 
 
-def _may_be_batched(config: TrialConfig, transfer: BoundTransfer) -> bool:
+def may_be_batched(config: TrialConfig) -> bool:
     """Whether a trial's passes may be made with those of others.
 
     Not where a part looks at more than logits or a pass does more than compute, nor where the same bits are promised:
-    sums depend on who takes part.
+    sums depend on who takes part. Nor in mixed precision: inside of `torch.vmap` autocast sees other operations than
+    outside, so that it would be another arithmetic.
     """
-    numerics = config.numerics
-    return isinstance(transfer, OnWeights) and not (
-        numerics.compile
-        or numerics.deterministic
-        or numerics.gradient_checkpointing
-        or numerics.memory_limit is not None
+    numerics, device = config.numerics, pick_device(config.numerics.device)
+    return (
+        config.parts["transfer"].name in ON_WEIGHTS
+        and config.parts["batchnorm"].name != "stochastic"
+        and not Precision(numerics.precision, device).is_mixed
+        and numerics.memory_limit is None
+        and not (numerics.compile or numerics.deterministic or numerics.gradient_checkpointing)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import zipfile
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def save(path: Path, state: State | Packed) -> None:
         OSError: The disk is full or the folder cannot be written; the old file is still whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with aside.open("wb") as file:
             packed = state if isinstance(state, Packed) else pack(state)

@@ -27,6 +27,11 @@ class Precision:
     name: str
     device: torch.device
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some operations are done in 16 bits."""
+        return self.name != "fp32"
+
     def autocast(self) -> AbstractContextManager[object]:
         """The context of a forward pass; does nothing for fp32."""
         return torch.autocast(self.device.type, dtype=DTYPES[self.name], enabled=self.name != "fp32")

@@ -52,13 +52,26 @@ def memory_of_a_trial(recipes: Iterable[Params], fixed: Fixed, material: Materia
     for params in recipes:
         batch = int(params.get("batch_size", fixed.batch_size))
         few = replace(some, train=_first(material.train, STEPS * batch))
-        trial = from_params(params, fixed.model_copy(update={"repeats": 1}), 0, few)
-        trial.epoch = fixed.epochs - 1
-        record = next(trial.epochs())
-        found = max(found, record.metrics["memory/peak_mb"])
-        del trial, record
+        found = max(found, _peak(params, fixed, few))
         gc.collect()  # a network and what holds it refer to each other
     return found + held / MIB
+
+
+def _peak(params: Params, fixed: Fixed, material: Material) -> float:
+    """Of one recipe; 0 where it cannot be trained, which is for its trial to say."""
+    try:
+        trial = from_params(params, fixed.model_copy(update={"repeats": 1}), 0, material)
+        trial.epoch = fixed.epochs - 1
+        return next(trial.epochs()).metrics["memory/peak_mb"]
+    except Exception:  # it diverges, or fits nowhere, or is at fault
+        return 0.0
+
+
+def give_back(device: torch.device) -> None:
+    """What was measured with is no longer held on the device."""
+    gc.collect()  # a network and what holds it refer to each other
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def memory_beside(device: torch.device) -> tuple[float, float]:
@@ -67,8 +80,7 @@ def memory_beside(device: torch.device) -> tuple[float, float]:
     What a process takes by being there: everything that is taken now and is not this process's tensors. On a card that
     others use too it is too much, which errs on the safe side.
     """
-    gc.collect()
-    torch.cuda.empty_cache()
+    give_back(device)
     free, total = torch.cuda.mem_get_info(device)
     return (total - free - torch.cuda.memory_reserved(device)) / MIB, total / MIB
 
@@ -77,11 +89,11 @@ def room_for(peak: float, beside: float, total: float) -> int:
     """How many processes a card has room for, at least 1.
 
     Args:
-        peak: Of one trial, MiB.
+        peak: Of one trial, MiB; 0 where none could be trained.
         beside: Of its process, MiB.
         total: Of the card, MiB.
     """
-    return max(1, int(ROOM * total / (FRAGMENTS * peak + beside)))
+    return max(1, int(ROOM * total / (FRAGMENTS * peak + beside))) if peak else 1
 
 
 def number_that_pays(

@@ -92,12 +92,13 @@ def batched(cpus_per_trial: int, workers: int | None, together: int, gpus: int) 
 
     Args:
         cpus_per_trial: Cores of one trial.
-        workers: Trials at a time; none takes one process a GPU, or one for all cores.
+        workers: Trials at a time; none takes one process a GPU, or a single one. With GPUs no more than have a place.
         together: Trials of one process.
         gpus: GPUs of this machine that the study may use.
     """
-    if workers is None:
-        workers = together * max(1, gpus)
+    most = together * max(1, gpus)
+    # Each process has a GPU to itself; without one there may be as many as the user asks for.
+    workers = most if workers is None else min(workers, most) if gpus else workers
     together = min(together, workers)
     return Resources(workers, cpus_per_trial, 1 / together if gpus else 0.0, together)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
     from search.execution.host import Host
     from search.execution.seat import Seat
+
+
+PATIENCE = 60
+"""Seconds for which a host that perhaps is dead is waited for."""
 
 
 class Guest(ray.tune.Trainable):
@@ -40,6 +46,10 @@ class Guest(ray.tune.Trainable):
         """
         self._hosts, self._shared = hosts, shared
         self._at: tuple[ActorHandle[Host], str] | None = None
+        self._cards: str | None = None
+        with suppress(RayError):  # of this trial's guest before this one, if that died
+            trial = (config["study"], config["phase"], config["number"])
+            ray.get([host.drop.remote(trial) for host in hosts], timeout=PATIENCE)
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -60,7 +70,9 @@ class Guest(ray.tune.Trainable):
     def _enter(self) -> tuple[ActorHandle[Host], str]:
         from search.execution.host import enter
 
-        return enter(self._hosts, self._shared)
+        at = enter(self._hosts, self._shared)
+        self._cards = ray.get(at[0].cards.remote())
+        return at
 
     def step(self) -> dict[str, Any]:
         """See `search.execution.seat.Seat.step`."""
@@ -85,7 +97,13 @@ class Guest(ray.tune.Trainable):
     def _train_alone(self) -> None:
         from search.execution.seat import Seat
 
+        if self._at is not None:
+            host, seat = self._at
+            with suppress(RayError):  # it may be alive, and the fault another
+                ray.get(host.leave.remote(seat), timeout=PATIENCE)
         self._at = None
+        if self._cards is not None:  # Ray gave this process none
+            os.environ["CUDA_VISIBLE_DEVICES"] = self._cards
         self._own = Seat(ray.get(self._shared[0]), time.time())
         self._own.begin(self._trial)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +36,8 @@ class Host:
         self._trials: dict[str, Any] = {}
         self._lock = threading.Lock()
 
+    # While it starts anew after its death, a guest waits for it.
+    @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
     def enter(self, shared: Sequence[ray.ObjectRef[Shared]], *, anyway: bool) -> str | None:
         """A seat's name, which no seat of this host or of its successor has again, or none where all are taken.
 
@@ -48,24 +50,19 @@ class Host:
             if len(self._seats) >= self._room and not anyway:
                 return None
             if self._shared is None:
-                self._shared = self._with_all_cores(ray.get(shared[0]))
+                self._shared = ray.get(shared[0])
             name = uuid4().hex
             self._seats[name] = Seat(self._shared, time.time(), self._cohort)
             return name
 
-    def _with_all_cores(self, shared: Shared) -> Shared:
-        """One trial works at a time: on a processor with the cores of all."""
-        times = self._room if shared.fixed.device == "cpu" else 1
-        return replace(shared, threads=shared.threads * times)
+    def cards(self) -> str | None:
+        """The GPUs that Ray gave it, as ``CUDA_VISIBLE_DEVICES`` says them."""
+        return os.environ.get("CUDA_VISIBLE_DEVICES")
 
     def begin(self, seat: str, config: dict[str, Any]) -> None:
         """The guest on a seat has its next trial. If it had it before and died, its old seat is free again."""
-        trial = (config["study"], config["phase"], config["number"])
-        with self._lock:
-            left = [name for name, its in self._trials.items() if its == trial and name != seat]
-            self._trials[seat] = trial
-        for name in left:
-            self.leave(name)
+        self._trials[seat] = trial_of(config)
+        self.drop(trial_of(config), but=seat)
         self._seats[seat].begin(config)
 
     def step(self, seat: str) -> dict[str, Any]:
@@ -78,7 +75,24 @@ class Host:
             left = self._seats.pop(seat, None)
             self._trials.pop(seat, None)
         if left is not None:
-            left.rest()
+            left.leave()
+
+    def drop(self, trial: tuple[str, str, int], but: str = "") -> None:
+        """Free the seats of a trial whose guest died.
+
+        Args:
+            trial: (study, phase, number).
+            but: This one keeps its seat.
+        """
+        with self._lock:
+            left = [seat for seat, its in self._trials.items() if its == trial and seat != but]
+        for seat in left:
+            self.leave(seat)
+
+
+def trial_of(config: dict[str, Any]) -> tuple[str, str, int]:
+    """(Study, phase, number)."""
+    return config["study"], config["phase"], config["number"]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
@@ -102,6 +103,14 @@ class Seat:
         self._writing = Thread("checkpoints", partial(_use_threads, 1))
         self._written: Future[None] | None = None
         self._ahead: Future[_Told] | None = None
+        self._left = False
+        self._changing = threading.Lock()
+
+    def leave(self) -> None:
+        """Nobody will ask for anything any more: not even one who is waiting for a record now, in another thread."""
+        with self._changing:
+            self._left = True
+        self.rest()
 
     def rest(self) -> None:
         """Wait until nothing of the last trial is under way any more."""
@@ -165,8 +174,12 @@ class Seat:
 
     def step(self) -> dict[str, Any]:
         """The next record that the ledger does not have, or why there is none, and what the time went into."""
-        told = (self._ahead or self._thread.run(self._next)).result()
-        self._ahead = self._thread.run(self._next) if told.goes_on else None
+        with self._changing:
+            self._ahead = self._ahead or self._thread.run(self._next)
+            ahead = self._ahead
+        told = ahead.result()
+        with self._changing:
+            self._ahead = self._thread.run(self._next) if told.goes_on and not self._left else None
         try:
             if told.written is not None:
                 told.written.result()
@@ -184,6 +197,8 @@ class Seat:
 
     def _train(self) -> tuple[dict[str, Any], bool]:
         """What is told, and whether nothing more is trained before the driver has looked at it."""
+        if self._left:
+            return {"failure": "nobody waits for it", "diverged": False}, True
         try:
             for record in self._records:
                 if record.epoch > self._known:

@@ -42,14 +42,30 @@ def share_cards(
     if not resources.gpus_per_trial or fixed.device != "cuda" or spec.trainable != OWN_CORE:
         return resources
     most = MOST_TOGETHER if spec.workers is None else -(-spec.workers // gpus)
-    if spec.together == "auto" and spec.gpus_per_trial is None and most > 1:
+    if spec.together == "auto" and spec.gpus_per_trial is None and most > 1 and are_alike(space, fixed):
         number = _number_that_pays(space, fixed, material, most)
         if number > 1:
             return batched(resources.cpus_per_trial, spec.workers, number, gpus)
-    if resources.together == 1 and spec.gpus_per_trial is None:
-        number = min(most, available_cores() // spec.cpus_per_trial // gpus, _room(space, fixed, material))
-        return divided(resources, spec.workers, number, gpus)
+    most = min(most, available_cores() // spec.cpus_per_trial // gpus)
+    if resources.together == 1 and spec.gpus_per_trial is None and most > 1:
+        return divided(resources, spec.workers, min(most, _room(space, fixed, material)), gpus)
     return resources
+
+
+def are_alike(space: SearchSpace, fixed: Fixed) -> bool:
+    """Whether passes of a space's trials can be made as one: all have one batch size and learn the same layers.
+
+    Where batch sizes and strategies are searched, of sixteen trials hardly two ask for the same pass at a time.
+    """
+    from trainables.builder import may_be_batched
+    from trainables.config import TrialConfig
+
+    leaves = space.leaves()
+    same = all(
+        name not in leaves or leaves[name].is_fixed
+        for name in ("batch_size", "strategy", "batchnorm", "transfer")
+    )
+    return same and may_be_batched(TrialConfig.from_params(space.baseline(), fixed))
 
 
 def divided(resources: Resources, workers: int | None, number: int, gpus: int) -> Resources:
@@ -64,7 +80,7 @@ def _number_that_pays(space: SearchSpace, fixed: Fixed, material: Material, most
 
     from trainables.models.network import make_network
     from trainables.precision import Precision, pick_device
-    from trainables.sharing import number_that_pays
+    from trainables.sharing import give_back, number_that_pays
 
     device = pick_device(fixed.device)
     images = min(int(space.baseline().get("batch_size", fixed.batch_size)), len(material.train))
@@ -77,7 +93,9 @@ def _number_that_pays(space: SearchSpace, fixed: Fixed, material: Material, most
         return made.to(device).train()
 
     inputs = batch.contiguous(memory_format=torch.channels_last)
-    return number_that_pays(network, inputs, Precision(fixed.precision, device), most)
+    number = number_that_pays(network, inputs, Precision(fixed.precision, device), most)
+    give_back(device)
+    return number
 
 
 def _room(space: SearchSpace, fixed: Fixed, material: Material) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from search.execution.cluster import Resources, find_resources
-from search.execution.sharing import divided, largest_batch, most_workers, share_cards
+from search.execution.sharing import are_alike, divided, largest_batch, most_workers, share_cards
 from search.spec import load_spec
-from spaces import Choice, Float, InputError, Int, SearchSpace
+from spaces import Choice, Float, InputError, Int, SearchSpace, Switch
 from trainables.config import Fixed
 
 
@@ -18,6 +18,9 @@ from trainables.config import Fixed
         (None, 2, Resources(8, 1, 0.25, 4)),  # one on each card
         (6, 2, Resources(6, 1, 0.25, 4)),
         (2, 0, Resources(2, 1, 0.0, 2)),  # no more than there are
+        (3, 1, Resources(3, 1, 1 / 3, 3)),
+        (12, 2, Resources(8, 1, 0.25, 4)),  # nor than have a place: each process has a card to itself
+        (6, 0, Resources(6, 1, 0.0, 4)),  # without cards two processes
     ],
 )
 def test_trials_of_one_process(workers, gpus, expected):
@@ -71,6 +74,31 @@ def test_the_largest_batch_of_a_space(space, largest):
 def test_what_cannot_be_together_is_said(settings, law):
     with pytest.raises(InputError, match=law):
         load_spec("digits", settings)
+
+
+@pytest.mark.parametrize(
+    ("space", "fixed", "alike"),
+    [
+        ({"weight_decay": Float(0, 1)}, {}, True),
+        ({"batch_size": Int(8, 64)}, {}, False),  # another pass for almost each trial
+        ({"batch_size": Int(32, 32)}, {}, True),
+        ({}, {"precision": "bf16"}, False),
+        ({}, {"deterministic": True}, False),
+        ({}, {"compile": True}, False),
+        ({}, {"transfer": "delta"}, False),
+        ({}, {"transfer": "l2_sp"}, True),
+        ({}, {"batchnorm": "stochastic"}, False),
+    ],
+)
+def test_trials_are_together_by_themselves_only_where_their_passes_are_alike(space, fixed, alike):
+    one = {"strategy": Switch({"full": SearchSpace({"lr": Float(1e-4, 1e-2)})})}
+    settings = Fixed(**{"device": "cpu", "precision": "fp32", **fixed})
+    assert are_alike(SearchSpace(one | space), settings) is alike
+
+
+def test_strategies_that_are_searched_are_not_alike():
+    two = {name: SearchSpace({"lr": Float(1e-4, 1e-2)}) for name in ("full", "feature_extraction")}
+    assert not are_alike(SearchSpace({"strategy": Switch(two)}), Fixed(device="cpu", precision="fp32"))
 
 
 def test_how_trials_share_may_change_when_a_study_goes_on():

@@ -5,23 +5,27 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import timm
 import torch
+from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.conftest import small_dataset
 from trainables.builder import from_params
-from trainables.cohort import Cohort, current_member
+from trainables.cohort import Cohort, Together, current_member
 from trainables.cohort.request import Network, Request
 from trainables.cohort.stack import Stack
 from trainables.cohort.structure import structure_of
 from trainables.material import prepare
+from trainables.passes import Alone
 from trainables.precision import Precision
 from trainables.protocol import Diverged, EpochRecord
+from trainables.transfer.none import Free
 
 CPU = torch.device("cpu")
 EXACT = Precision("fp32", CPU)
@@ -220,6 +224,90 @@ def test_networks_that_cannot_be_batched_train_alone(fixed: Any, material: Any) 
     for seed, records in enumerate(ends):
         (expected,) = trained(FULL, fixed, seed, material)()
         assert records[0].metrics["train/loss"] == expected.metrics["train/loss"]  # to the bit
+        assert records[0].metrics["train/together"] == 1
+
+
+class Odd(nn.Module):
+    """A network of a user's own with something that is no weight, no buffer and no plain setting."""
+
+    def __init__(self, kind: str, trial: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.layer = nn.Linear(3, 4)
+        self.drop, self.path = nn.Dropout(0.5), DropPath(0.0)
+        self.register_buffer("seen", torch.zeros(()))
+        self.values = [1.0 + trial] if kind == "a list" else [1.0]
+        self.tensor = torch.full((), 1.0 + trial) if kind == "a tensor" else torch.ones(())
+        if kind == "a closure":
+            self.forward = lambda images: self.way(images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.way(images)
+
+    def way(self, images: Tensor) -> Tensor:
+        if self.kind == "a replaced buffer":
+            self.seen = self.seen + 1
+        x = self.path(self.layer(images.mean((2, 3)))) * self.values[0] * self.tensor
+        return functional.dropout(x, 0.25) if self.kind == "a rate in the code" else self.drop(x)
+
+
+@pytest.mark.parametrize(
+    "kind", ["nothing", "a list", "a tensor", "a closure", "a replaced buffer", "a rate in the code"]
+)
+def test_networks_that_only_look_alike_are_found_out(kind: str) -> None:
+    models = [Odd(kind, trial) for trial in range(2)]
+    twins = [Odd(kind, trial) for trial in range(2)]
+    for model, twin in zip(models, twins, strict=True):
+        twin.load_state_dict(model.state_dict())
+    images, labels = torch.rand(4, 3, 8, 8), torch.arange(4)
+    cohort, ends = Cohort(), [None, None]
+
+    def live(number: int) -> None:
+        member = cohort.join(CPU)
+        with member.turn():
+            torch.manual_seed(number)
+            alone = Alone(models[number], models[number], Free(), EXACT, nullcontext)
+            passes = Together(member, models[number], alone, EXACT)
+            passes(images, labels, judged_by(labels))
+            ends[number] = passes.together, torch.get_rng_state()
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [end[0] for end in ends] == ([2, 2] if kind == "nothing" else [1, 1])
+    assert bool(cohort.refused) is (kind != "nothing")
+    for number, (model, twin) in enumerate(zip(models, twins, strict=True)):
+        torch.manual_seed(number)
+        functional.cross_entropy(twin(images), labels).backward()
+        torch.testing.assert_close(model.layer.weight.grad, twin.layer.weight.grad)
+        assert torch.equal(ends[number][1], torch.get_rng_state())  # a rate of 0 draws nothing
+        assert torch.equal(model.seen, twin.seen)
+
+
+def test_parts_of_a_batch_add_up_together_too(fixed: Any, material: Any) -> None:
+    fixed = fixed.model_copy(update={"epochs": 2, "micro_batch": 8})
+    cohort, ends = together([trained(FULL, fixed, seed, material) for seed in range(2)])
+    assert not cohort.refused
+    for seed, records in enumerate(ends):
+        assert_similar(records, trained(FULL, fixed, seed, material)())
+        assert records[0].metrics["train/together"] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"precision": "bf16"}, {"deterministic": True}, {"memory_limit": 1e4}, {"gradient_checkpointing": True}],
+)
+def test_what_one_pass_cannot_promise_is_made_alone(
+    change: dict[str, Any], fixed: Any, material: Any
+) -> None:
+    fixed = fixed.model_copy(update={"epochs": 2, **change})
+    cohort, ends = together([trained(FULL, fixed, seed, material) for seed in range(2)])
+    assert not cohort.refused
+    for seed, records in enumerate(ends):
+        expected = trained(FULL, fixed, seed, material)()
+        assert [r.metrics["train/loss"] for r in records] == [r.metrics["train/loss"] for r in expected]
         assert records[0].metrics["train/together"] == 1
 
 

@@ -35,6 +35,8 @@ class Place:
 
     def drop(self, x: Tensor) -> Tensor:
         """What is left of features [trials, B, …]."""
+        if not any(self.rates):
+            return x
         shape = (x.shape[1], *(1,) * (x.ndim - 2)) if self.whole else x.shape[1:]
         factors = []
         for one, rate, generator in zip(x, self.rates, self.generators, strict=True):
@@ -86,6 +88,8 @@ class Chance(TorchFunctionMode):
         self._known: dict[float, Place] = {}
         for name, module in list(model.named_modules()):
             if isinstance(module, DropPath):
+                if not module.drop_prob:  # then timm's draws nothing
+                    continue
                 path = _Path(self._add(name, "drop_prob", whole=True, scaled=module.scale_by_keep))
                 path.training = module.training
                 parent, _, last = name.rpartition(".")
@@ -97,7 +101,7 @@ class Chance(TorchFunctionMode):
                 value = getattr(module, rate, 0.0)
                 if isinstance(value, (int, float)) and value:
                     place = self._add(name, rate, whole=False, scaled=True)
-                    code = FIRST + STEP * len(self._known)
+                    code = FIRST + STEP * (1 + len(self._known))
                     self._known[code] = place
                     setattr(module, rate, code)
 
@@ -116,6 +120,13 @@ class Chance(TorchFunctionMode):
         for place in self._places:
             place.rates = [float(getattr(model.get_submodule(place.name), place.rate)) for model in models]
             place.generators = generators
+
+    def switch_off(self, models: Sequence[nn.Module]) -> None:
+        """In the next pass nothing is dropped, nor by these networks themselves, which are copies."""
+        for place in self._places:
+            place.rates = [0.0] * len(models)
+            for model in models:
+                setattr(model.get_submodule(place.name), place.rate, 0.0)
 
     def __torch_function__(
         self,

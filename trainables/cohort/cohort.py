@@ -14,8 +14,9 @@ from trainables.cohort.stack import Stack
 from trainables.memory import is_out_of_memory
 from trainables.precision import Precision
 
-KEPT = 8
-"""Stacks that are kept; a trial's batch size and what it has frozen make another one."""
+KEPT = 2
+"""Stacks are kept as long as they have room for so many times the networks of the largest. What trials have frozen
+makes another one, and so does each that comes or goes."""
 
 _here = threading.local()
 
@@ -42,6 +43,7 @@ class Cohort:
         self._asking: dict[Member, Request] = {}
         self._stacks: dict[Any, Stack] = {}
         self._most: dict[Any, int] = {}
+        self._agrees: dict[int, bool] = {}
         self.refused: dict[str, int] = {}
         """Why networks could not be batched → how often that was found out."""
 
@@ -103,7 +105,9 @@ class Cohort:
                 some[0].answer(None)
                 continue
             try:
-                self._stack(some).run(some, precision)
+                stack = self._stack(some)
+                self._check(stack, some)
+                stack.run(some, precision)
             except Exception as error:
                 if not is_out_of_memory(error):
                     self._most[shape] = 1
@@ -120,12 +124,21 @@ class Cohort:
             self._together(requests[start:], precision)
             return
 
+    def _check(self, stack: Stack, requests: Sequence[Request]) -> None:
+        structure = requests[0].network.structure
+        if structure not in self._agrees:
+            self._agrees[structure] = stack.agrees(requests)
+        if not self._agrees[structure]:
+            raise ValueError("a batched network must give what each gives by itself, but this one does not")
+
     def _stack(self, requests: Sequence[Request]) -> Stack:
         network = requests[0].network
         key = (network.structure, len(requests))
         stack = self._stacks.pop(key, None) or Stack(network.model, len(requests))
         self._stacks[key] = stack  # the last used is the last
-        while len(self._stacks) > KEPT:
+        sizes = [stack.size for stack in self._stacks.values()]
+        while sum(sizes) > KEPT * max(sizes):
+            sizes.pop(0)
             del self._stacks[next(iter(self._stacks))]
         return stack
 

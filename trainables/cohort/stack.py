@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -12,6 +13,9 @@ from torch.func import functional_call
 from trainables.cohort.chance import template
 from trainables.cohort.request import Request
 from trainables.precision import Precision
+
+CLOSE = 1e-3
+"""Of the largest: sums of another order, through many layers."""
 
 
 class Stack:
@@ -25,7 +29,7 @@ class Stack:
     """
 
     def __init__(self, like: nn.Module, size: int) -> None:
-        self._size = size
+        self.size = size
         # What has no batched form, a mean over all pixels say, is done network by network; torch would warn each time.
         torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
         self._template, self._chance = template(like)
@@ -57,16 +61,39 @@ class Stack:
             none = torch.zeros((), device=inputs.device)
             judged = [request.judge(logits[i], none) for i, request in enumerate(requests)]
             torch.stack([loss for loss, _ in judged]).sum().backward()
+            self._give(requests)
         except BaseException:
             for generator, state in zip(generators, before, strict=True):
                 generator.set_state(state)
             self._forget()
             raise
-        self._give(requests)
         self._forget()
         for request, (_, figures) in zip(requests, judged, strict=True):
-            request.together = self._size
+            request.together = self.size
             request.answer(figures)
+
+    @torch.no_grad()
+    def agrees(self, requests: Sequence[Request]) -> bool:
+        """Whether each network by itself gives the same logits and statistics, nothing being dropped.
+
+        What is neither a weight nor a buffer nor a plain setting of a module is not known to `structure_of`: a tensor
+        or a list that differs from trial to trial, a function that knows one network, a buffer that is replaced.
+        """
+        self._take(requests)
+        twins = [copy.deepcopy(request.network.model) for request in requests]
+        self._chance.switch_off(twins)
+        with self._chance:
+            logits = torch.vmap(self._call, randomness="error")(
+                self._weights, self._buffers, _stacked([request.inputs for request in requests])
+            )
+        return all(
+            _close(own, together)
+            for i, (request, twin) in enumerate(zip(requests, twins, strict=True))
+            for own, together in [
+                (twin(request.inputs), logits[i]),
+                *((buffer, self._buffers[name][i]) for name, buffer in twin.named_buffers()),
+            ]
+        )
 
     def _forget(self) -> None:
         for weights in self._weights.values():
@@ -88,15 +115,25 @@ class Stack:
 
     @torch.no_grad()
     def _give(self, requests: Sequence[Request]) -> None:
-        if self._buffer_places:
-            buffers = list(chain.from_iterable(request.network.buffers for request in requests))
-            torch._foreach_copy_(buffers, self._buffer_places)
+        """Nothing here needs memory, so that none is given half."""
         for number, stacked in enumerate(self._weights.values()):
             if stacked.grad is None:
                 continue
             for request, made in zip(requests, stacked.grad.unbind(), strict=True):
                 weights = request.network.weights[number]
-                weights.grad = made if weights.grad is None else weights.grad + made
+                if weights.grad is None:
+                    weights.grad = made
+                else:
+                    weights.grad.add_(made)
+        if self._buffer_places:
+            buffers = list(chain.from_iterable(request.network.buffers for request in requests))
+            torch._foreach_copy_(buffers, self._buffer_places)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    """True too where a network has diverged and there is nothing to compare."""
+    differ, largest = (one.double() - other.double()).abs(), one.double().abs()
+    return not bool((differ > CLOSE * largest.amax()).any()) if one.numel() else True
 
 
 def _places(rooms: Iterable[Tensor], size: int) -> list[Tensor]:

@@ -61,7 +61,8 @@ class Host:
 
     def begin(self, seat: str, config: dict[str, Any]) -> None:
         """The guest on a seat has its next trial. If it had it before and died, its old seat is free again."""
-        self._trials[seat] = trial_of(config)
+        with self._lock:
+            self._trials[seat] = trial_of(config)
         self.drop(trial_of(config), but=seat)
         self._seats[seat].begin(config)
 

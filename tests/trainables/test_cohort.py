@@ -93,6 +93,7 @@ def test_structures_tell_apart_what_one_pass_cannot_serve() -> None:
         lambda model: setattr(model.bn1, "momentum", 0.5),
         lambda model: model.conv1.requires_grad_(False),
         lambda model: model.float(),
+        lambda model: setattr(model.bn1, "values", [1.0, 2.0]),
         lambda model: model.bn1.register_forward_hook(lambda *seen: None),
     ):
         changed = copy.deepcopy(first)
@@ -236,7 +237,7 @@ class Odd(nn.Module):
         self.layer = nn.Linear(3, 4)
         self.drop, self.path = nn.Dropout(0.5), DropPath(0.0)
         self.register_buffer("seen", torch.zeros(()))
-        self.values = [1.0 + trial] if kind == "a list" else [1.0]
+        self.values = {"x": 1.0 + trial if kind == "a dictionary" else 1.0}
         self.tensor = torch.full((), 1.0 + trial) if kind == "a tensor" else torch.ones(())
         if kind == "a closure":
             self.forward = lambda images: self.way(images)
@@ -247,12 +248,12 @@ class Odd(nn.Module):
     def way(self, images: Tensor) -> Tensor:
         if self.kind == "a replaced buffer":
             self.seen = self.seen + 1
-        x = self.path(self.layer(images.mean((2, 3)))) * self.values[0] * self.tensor
+        x = self.path(self.layer(images.mean((2, 3)))) * self.values["x"] * self.tensor
         return functional.dropout(x, 0.25) if self.kind == "a rate in the code" else self.drop(x)
 
 
 @pytest.mark.parametrize(
-    "kind", ["nothing", "a list", "a tensor", "a closure", "a replaced buffer", "a rate in the code"]
+    "kind", ["nothing", "a dictionary", "a tensor", "a closure", "a replaced buffer", "a rate in the code"]
 )
 def test_networks_that_only_look_alike_are_found_out(kind: str) -> None:
     models = [Odd(kind, trial) for trial in range(2)]

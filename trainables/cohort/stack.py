@@ -77,7 +77,7 @@ class Stack:
         """Whether each network by itself gives the same logits and statistics, nothing being dropped.
 
         What is neither a weight nor a buffer nor a plain setting of a module is not known to `structure_of`: a tensor
-        or a list that differs from trial to trial, a function that knows one network, a buffer that is replaced.
+        or a dictionary that differs from trial to trial, a function that knows one network, a buffer that is replaced.
         """
         self._take(requests)
         twins = [copy.deepcopy(request.network.model) for request in requests]

@@ -27,7 +27,7 @@ def structure_of(model: nn.Module) -> int:
 
 def _of_module(module: nn.Module) -> Hashable:
     settings = tuple(
-        (name, bool(value) if name in RATES else value)
+        (name, bool(value) if name in RATES else _fixed(value))
         for name, value in sorted(vars(module).items())
         if _is_plain(value)
     )
@@ -44,9 +44,14 @@ def _of_module(module: nn.Module) -> Hashable:
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return all(map(_is_plain, value))
     return isinstance(value, PLAIN)
+
+
+def _fixed(value: Any) -> Hashable:
+    """What can be compared once the module has changed it."""
+    return tuple(map(_fixed, value)) if isinstance(value, (tuple, list)) else value
 
 
 def _form(tensor: Tensor) -> Hashable:

@@ -82,7 +82,8 @@ def test_a_death_costs_no_trial(small_study, title):
     assert killing.killed == 1
     assert list(frame["state"]) == ["COMPLETE"] * 8
     assert [[record.epoch for record in trial] for trial in records(study)] == [[1, 2, 3, 4]] * 8
-    if title == "ray::Host":  # those that came later are together again; a new guest may come when all is over
+    # Those that came later are together again. A new guest may come when all is over.
+    if title == "ray::Host":
         assert max(map(max, together(study)[2:])) == 2
 
 

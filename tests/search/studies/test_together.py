@@ -15,6 +15,7 @@ import ray
 from optuna.trial import FrozenTrial
 
 from search import register
+from search.execution.cluster import LocalCluster, Resources
 from search.execution.host import Host
 from search.execution.seat import Shared
 from search.ledger import records_of
@@ -25,7 +26,7 @@ from trainables.material import prepare, settle
 from trainables.protocol import EpochRecord
 
 SETTINGS: dict[str, Any] = {
-    "trials": 8, "workers": 2, "together": 2, "finalists": 0, "searcher": "random", "scheduler": "none", "epochs": 4,
+    "trials": 4, "workers": 2, "together": 2, "finalists": 0, "searcher": "random", "scheduler": "none", "epochs": 4,
     "repeats": 12,
     "narrow": {"batch_size": 16, "strategy": "full", "strategy.full.lr": [1e-4, 1e-3]},
 }  # fmt: skip
@@ -63,7 +64,7 @@ def together(study: Any) -> list[list[float]]:
 def test_a_study_is_the_same_with_its_trials_in_one_process(small_study):
     one, other = small_study("together", **SETTINGS), small_study("apart", **SETTINGS | {"together": 1})
     frame, expected = one.run().dataframe(), other.run().dataframe()
-    assert list(frame["state"]) == ["COMPLETE"] * 8
+    assert list(frame["state"]) == ["COMPLETE"] * 4
     parameters = [name for name in expected.columns if name.startswith(("strategy", "weight", "dropout"))]
     assert frame[parameters].equals(expected[parameters])
     for trained, alone in zip(records(one), records(other), strict=True):
@@ -75,13 +76,13 @@ def test_a_study_is_the_same_with_its_trials_in_one_process(small_study):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("title", ["ray::Host", "ray::Guest"])
-def test_a_death_costs_no_trial(small_study, title):
-    study, killing = small_study("deaths", **SETTINGS), Killing(title, after=3)
+@pytest.mark.parametrize(("title", "trials"), [("ray::Host", 6), ("ray::Guest", 4)])
+def test_a_death_costs_no_trial(small_study, title, trials):
+    study, killing = small_study("deaths", **SETTINGS | {"trials": trials}), Killing(title, after=3)
     frame = study.run(killing).dataframe()
     assert killing.killed == 1
-    assert list(frame["state"]) == ["COMPLETE"] * 8
-    assert [[record.epoch for record in trial] for trial in records(study)] == [[1, 2, 3, 4]] * 8
+    assert list(frame["state"]) == ["COMPLETE"] * trials
+    assert [[record.epoch for record in trial] for trial in records(study)] == [[1, 2, 3, 4]] * trials
     # Those that came later are together again. A new guest may come when all is over.
     if title == "ray::Host":
         assert max(map(max, together(study)[2:])) == 2
@@ -97,9 +98,11 @@ def shared() -> Shared:
 @pytest.fixture
 def there(shared):
     """What all trials have in common, as guests bring it."""
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-    yield [ray.put(shared)]
-    ray.shutdown()
+    with LocalCluster(
+        Resources(1, 1, 0.0), 0, early=True
+    ) as cluster:  # in a thread: Ray takes the main one's signals
+        cluster.ready()
+        yield [ray.put(shared)]
 
 
 def test_a_guest_that_dies_while_it_waits_leaves_no_second_training(there, shared, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -101,6 +102,16 @@ def test_structures_tell_apart_what_one_pass_cannot_serve() -> None:
         assert structure_of(changed) != structure_of(first)
 
 
+def started_at_once(cohort: Cohort, threads: list[threading.Thread]) -> None:
+    """Start them, and let none work before all are there: else the first may be done before the last comes."""
+    with cohort.join(CPU).turn():
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 60
+        while len(cohort._working) <= len(threads) and time.monotonic() < until:
+            time.sleep(0.001)
+
+
 def together(
     work: list[Callable[[], list[EpochRecord]]],
 ) -> tuple[Cohort, list[list[EpochRecord] | BaseException]]:
@@ -117,8 +128,7 @@ def together(
             ends[number] = error
 
     threads = [threading.Thread(target=live, args=(number,), daemon=True) for number in range(len(work))]
-    for thread in threads:
-        thread.start()
+    started_at_once(cohort, threads)
     for thread in threads:
         thread.join(300)
     assert not any(thread.is_alive() for thread in threads), "they wait for each other for ever"
@@ -273,8 +283,7 @@ def test_networks_that_only_look_alike_are_found_out(kind: str) -> None:
             ends[number] = passes.together, torch.get_rng_state()
 
     threads = [threading.Thread(target=live, args=(number,)) for number in range(2)]
-    for thread in threads:
-        thread.start()
+    started_at_once(cohort, threads)
     for thread in threads:
         thread.join(60)
     assert [end[0] for end in ends] == ([2, 2] if kind == "nothing" else [1, 1])

@@ -10,6 +10,7 @@ import torch
 from timm.layers import DropPath
 from torch import Tensor, nn
 
+from trainables.models.stochastic_depth import replace_paths
 from trainables.precision import Precision
 
 MOST_SHAPES = 64
@@ -30,11 +31,7 @@ def compiled(model: nn.Module, shape: Sequence[int]) -> Callable[[Tensor], Tenso
     from torch import _dynamo
 
     _dynamo.config.recompile_limit = max(MOST_SHAPES, _dynamo.config.recompile_limit)
-    for name, module in list(model.named_modules()):
-        if isinstance(module, DropPath):
-            parent, _, last = name.rpartition(".")
-            path = _Path(module).to(_device_of(model))
-            setattr(model.get_submodule(parent), last, path)
+    replace_paths(model, lambda name, path: _Path(path).to(_device_of(model)))
     if not _is_features_and_head(model, shape):
         whole: Callable[[Tensor], Tensor] = torch.compile(model)
         return whole
@@ -56,9 +53,7 @@ class _Path(nn.Module):
     def __init__(self, path: DropPath) -> None:
         super().__init__()
         self.scaled = path.scale_by_keep
-        self.drop_prob = path.drop_prob
         self.register_buffer("keep", torch.tensor(1 - path.drop_prob), persistent=False)
-        self.training = path.training
 
     def forward(self, x: Tensor) -> Tensor:
         """What is left of features [B, …]."""

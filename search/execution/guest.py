@@ -7,18 +7,15 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 import ray.tune
+from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-if TYPE_CHECKING:
-    from ray.actor import ActorHandle
-
-    from search.execution.host import Host
-    from search.execution.seat import Seat
-
+from search.execution.host import Host, enter, trial_of
+from search.execution.seat import Seat, Shared
 
 PATIENCE = 60
 """Seconds for which a host that perhaps is dead is waited for."""
@@ -35,7 +32,7 @@ class Guest(ray.tune.Trainable):
         self,
         config: dict[str, Any],
         hosts: Sequence[ActorHandle[Host]] = (),
-        shared: Sequence[ray.ObjectRef[Any]] = (),
+        shared: Sequence[ray.ObjectRef[Shared]] = (),
     ) -> None:
         """Ray's call at the start of a process.
 
@@ -48,8 +45,7 @@ class Guest(ray.tune.Trainable):
         self._at: tuple[ActorHandle[Host], str] | None = None
         self._cards: str | None = None
         with suppress(RayError):  # of this trial's guest before this one, if that died
-            trial = (config["study"], config["phase"], config["number"])
-            ray.get([host.drop.remote(trial) for host in hosts], timeout=PATIENCE)
+            ray.get([host.drop.remote(trial_of(config)) for host in hosts], timeout=PATIENCE)
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -68,8 +64,6 @@ class Guest(ray.tune.Trainable):
             self._train_alone()
 
     def _enter(self) -> tuple[ActorHandle[Host], str]:
-        from search.execution.host import enter
-
         at = enter(self._hosts, self._shared)
         self._cards = ray.get(at[0].cards.remote())
         return at
@@ -95,8 +89,6 @@ class Guest(ray.tune.Trainable):
         return told
 
     def _train_alone(self) -> None:
-        from search.execution.seat import Seat
-
         if self._at is not None:
             host, seat = self._at
             with suppress(RayError):  # it may be alive, and the fault another

@@ -36,8 +36,6 @@ class Host:
         self._trials: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    # While it starts anew after its death, a guest waits for it.
-    @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
     def enter(self, shared: Sequence[ray.ObjectRef[Shared]], *, anyway: bool) -> str | None:
         """A seat's name, which no seat of this host or of its successor has again, or none where all are taken.
 
@@ -131,8 +129,17 @@ def enter(
     Raises:
         ray.exceptions.RayError: A host died meanwhile.
     """
+
+    def ask(host: Any, anyway: bool) -> str | None:
+        # One that starts anew after its death is waited for.
+        asked = host.enter.options(max_task_retries=-1).remote(shared, anyway=anyway)
+        seat: str | None = ray.get(asked)
+        return seat
+
     for host in at:
-        seat: str | None = ray.get(host.enter.remote(shared, anyway=False))
+        seat = ask(host, anyway=False)
         if seat is not None:
             return host, seat
-    return at[0], ray.get(at[0].enter.remote(shared, anyway=True))
+    seat = ask(at[0], anyway=True)
+    assert seat is not None
+    return at[0], seat

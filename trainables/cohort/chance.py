@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from trainables.models.stochastic_depth import replace_paths
+
 RATES = {"p", "drop_prob", "drop_rate"}
 """Attributes that hold a rate: of torch's dropout, of timm's stochastic depth, of timm's networks themselves."""
 FIRST, STEP = 0.25, 2.0**-20
@@ -86,15 +88,12 @@ class Chance(TorchFunctionMode):
         super().__init__()
         self._places: list[Place] = []
         self._known: dict[float, Place] = {}
-        for name, module in list(model.named_modules()):
-            if isinstance(module, DropPath):
-                if not module.drop_prob:  # then timm's draws nothing
-                    continue
-                path = _Path(self._add(name, "drop_prob", whole=True, scaled=module.scale_by_keep))
-                path.training = module.training
-                parent, _, last = name.rpartition(".")
-                setattr(model.get_submodule(parent), last, path)
-                continue
+
+        def path(name: str, module: DropPath) -> nn.Module:
+            return _Path(self._add(name, "drop_prob", whole=True, scaled=module.scale_by_keep))
+
+        replace_paths(model, path)
+        for name, module in model.named_modules():
             for rate in ("p", "drop_rate"):
                 if rate == "p" and type(module) is not nn.Dropout:
                     continue

@@ -98,9 +98,8 @@ def shared() -> Shared:
 @pytest.fixture
 def there(shared):
     """What all trials have in common, as guests bring it."""
-    with LocalCluster(
-        Resources(1, 1, 0.0), 0, early=True
-    ) as cluster:  # in a thread: Ray takes the main one's signals
+    # In a thread of its own, as the product does: Ray takes the signals of the main one.
+    with LocalCluster(Resources(1, 1, 0.0), 0, early=True) as cluster:
         cluster.ready()
         yield [ray.put(shared)]
 

@@ -74,7 +74,7 @@ def session(ledger: Ledger, workers: int, began: float | None = None) -> Iterato
     ledger.study.set_user_attr(SESSIONS, [*earlier, this])
 
     def end() -> None:
-        ledger.study.set_user_attr(SESSIONS, [*earlier, {**this, "ended": time.time()}])
+        ledger.note(SESSIONS, [*earlier, {**this, "ended": time.time()}])
 
     try:
         yield

@@ -154,10 +154,10 @@ class Confirmation:
         if not unseen:
             return
         openings = [*study.user_attrs.get(OPENINGS, []), datetime.now(UTC).isoformat(timespec="seconds")]
-        study.set_user_attr(OPENINGS, openings)  # first: an opening that is not written down never happened
+        self.ledger.note(OPENINGS, openings)  # first: an opening that is not written down never happened
         for training in unseen:
             measured[str(training.number)] = evaluate(training)
-            study.set_user_attr(TEST, measured)
+            self.ledger.note(TEST, measured)
 
 
 def confirms(training: FrozenTrial, candidate: Confirmed) -> bool:

@@ -7,15 +7,18 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.decisions.faults import fault
 from search.score import FOLD_EPOCHS, trial_score
 from search.searchers.keep_away import DIVERGED
 from search.searchers.suggest import distributions_of, optuna_suggest
 from search.store import rows
+from search.store.patience import Patience
 from spaces import Params, SearchSpace
 from trainables.protocol import EpochRecord
 
@@ -26,7 +29,10 @@ PAUSES = "pauses"
 """The user attribute that lists the epochs at which a trial gave its worker back."""
 
 LOST = "lost"
-"""The user attribute that says what a failed trial's seconds went into after its last record."""
+"""The user attribute that says what a trial's seconds went into that gave no record."""
+
+FAULTS = "faults"
+"""The user attribute that lists the times when a trial broke off and was tried again: after which epoch, and why."""
 
 SEED = "seed"
 """The user attribute that holds a trial's seed."""
@@ -77,10 +83,18 @@ class Ledger:
         study: The Optuna study.
         space: The space that its trials are drawn from.
         fold_epochs: Epochs of a fold, where a trial trains several.
+        patience: Waits for a storage that is away; none waits for nothing.
     """
 
-    def __init__(self, study: optuna.Study, space: SearchSpace, fold_epochs: int | None = None) -> None:
+    def __init__(
+        self,
+        study: optuna.Study,
+        space: SearchSpace,
+        fold_epochs: int | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self.study = study
+        self._patience = patience or Patience()
         self.space = space
         self._fold_epochs = fold_epochs
         self._live: dict[int, FrozenTrial] = {}
@@ -93,7 +107,7 @@ class Ledger:
 
     def trials(self) -> list[FrozenTrial]:
         """All trials in order of their number."""
-        return list(self.study.get_trials(deepcopy=False))
+        return list(self._patience.of(lambda: self.study.get_trials(deepcopy=False)))
 
     @property
     def size(self) -> int:
@@ -120,15 +134,29 @@ class Ledger:
             known.intermediate_values = dict(known.intermediate_values)
             return known
         storage = self.study._storage  # the public way reads every trial to give one
-        return storage.get_trial(
-            storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        )
+
+        def read() -> FrozenTrial:
+            trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+            trial: FrozenTrial = storage.get_trial(trial_id)
+            return trial
+
+        return self._patience.of(read)
 
     def enqueue(self, params: Params, **attributes: Any) -> None:
         """Let a coming `ask` return `params`; the trial carries `attributes` from the start."""
         size, waiting = self._count()
-        self.study.enqueue_trial(dict(params), user_attrs=attributes)
+
+        def there() -> bool | None:
+            return len(self.study.get_trials(deepcopy=False)) > size or None
+
+        self._patience.of(
+            lambda: self.study.enqueue_trial(dict(params), user_attrs=attributes) is None, there
+        )
         self._counted = size + 1, waiting + 1
+
+    def note(self, name: str, value: Any) -> None:
+        """Write down something of the study; `value` as JSON has it."""
+        self._patience.of(lambda: self.study.set_user_attr(name, value))
 
     def ask(self, seed_of: Callable[[int], int], params: Params | None = None) -> Assignment:
         """A new trial, RUNNING from now on.
@@ -139,18 +167,33 @@ class Ledger:
         """
         size, waiting = self._count()
         if params is None:
-            trial = self.study.ask()
+            trial = self._patience.of(self.study.ask, self._asked)
             self._counted = size + (not waiting), max(0, waiting - 1)
             return self._open(trial._cached_frozen_trial, seed_of, trial)
-        made = rows.begin(
-            self.study._storage,
-            self.study._study_id,
-            params,
-            distributions_of(self.space, params),
-            {SEED: seed_of(size)} | ({} if self._fold_epochs is None else {FOLD_EPOCHS: self._fold_epochs}),
-        )
+        attributes = {SEED: seed_of(size)}
+        if self._fold_epochs is not None:
+            attributes[FOLD_EPOCHS] = self._fold_epochs
+        distributions = distributions_of(self.space, params)
+
+        def begin() -> FrozenTrial:
+            return rows.begin(self.study._storage, self.study._study_id, params, distributions, attributes)
+
+        def begun() -> FrozenTrial | None:
+            """It is there already, where the connection was lost just as the trial had been written."""
+            trials = self.study.get_trials(deepcopy=False)
+            return trials[size] if len(trials) > size else None
+
+        made = self._patience.of(begin, begun)
         self._counted = size + 1, waiting
         return self._open(made, seed_of)
+
+    def _asked(self) -> optuna.Trial | None:
+        """The trial that was asked for just as the connection was lost: it runs, and nobody knows of it."""
+        for there in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            unknown = there.number not in self._live and FAULTS not in there.user_attrs
+            if unknown and not there.intermediate_values:
+                return optuna.Trial(self.study, there._trial_id)
+        return None
 
     def adopt(self, number: int, seed_of: Callable[[int], int]) -> Assignment:
         """A trial that an earlier driver left RUNNING. Params it did not draw any more are drawn now."""
@@ -193,7 +236,18 @@ class Ledger:
     ) -> None:
         """Write to a live trial, and to what is known of it."""
         there = self._live[number]
-        ended = rows.write(self.study._storage, there._trial_id, attributes, scores, state, value)
+        storage, trial_id = self.study._storage, there._trial_id
+
+        def written() -> tuple[datetime | None] | None:
+            """An end is written once: it may be there already."""
+            if state is None:
+                return None
+            found = storage.get_trial(trial_id)
+            return (found.datetime_complete,) if found.state is state else None
+
+        (ended,) = self._patience.of(
+            lambda: (rows.write(storage, trial_id, attributes, scores, state, value),), written
+        )
         there.user_attrs.update(attributes)
         there.intermediate_values.update(scores or {})
         if state is not None:
@@ -221,6 +275,35 @@ class Ledger:
         """Write down that a live trial pauses after the epoch it has come to. It is live again once it is adopted."""
         there = self._live[number]
         self._write(number, {PAUSES: [*there.user_attrs.get(PAUSES, []), max(there.intermediate_values)]})
+        del self._live[number]
+
+    def break_off(
+        self, number: int, reason: str, lost: Mapping[str, float] | None = None
+    ) -> list[dict[str, Any]]:
+        """Write down that a live trial broke off.
+
+        Args:
+            number: Which trial.
+            reason: Why.
+            lost: What its seconds went into after its last record.
+
+        Returns:
+            All of its faults so far, this one among them.
+        """
+        there = self._live[number]
+        faults = [*there.user_attrs.get(FAULTS, []), fault(max(there.intermediate_values, default=0), reason)]
+        self._write(number, {FAULTS: faults, **self._lost(number, lost)})
+        return faults
+
+    def _lost(self, number: int, lost: Mapping[str, float] | None) -> dict[str, Any]:
+        """The attribute that says what a trial's seconds went into, with those that it lost before."""
+        if not lost:
+            return {}
+        before = self._live[number].user_attrs.get(LOST, {})
+        return {LOST: {kind: before.get(kind, 0.0) + lost.get(kind, 0.0) for kind in {**before, **lost}}}
+
+    def release(self, number: int) -> None:
+        """A trial that broke off waits. It is live again once it is adopted."""
         del self._live[number]
 
     def best_so_far(self, number: int) -> float:
@@ -262,7 +345,7 @@ class Ledger:
             lost: What its seconds went into after its last record.
         """
         attributes = {DIVERGED: True} if diverged else {}
-        return self.finish(number, TrialState.FAIL, reason, attributes | ({LOST: dict(lost)} if lost else {}))
+        return self.finish(number, TrialState.FAIL, reason, attributes | self._lost(number, lost))
 
 
 def records_of(trial: FrozenTrial) -> list[EpochRecord]:

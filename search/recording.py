@@ -9,6 +9,7 @@ from types import TracebackType
 
 from optuna.trial import FrozenTrial
 
+from search.decisions.listener import Listener
 from search.ledger import Ledger
 from search.recipe import recipe_of
 from search.register import uid_of
@@ -30,8 +31,8 @@ from trainables.protocol import EpochRecord
 PHASES = ("search", "confirm")
 
 
-class Recording:
-    """A listener (see `search.decisions.phase.Listener`) that keeps MLflow and the screen up to date.
+class Recording(Listener):
+    """A listener (see `search.decisions.listener.Listener`) that keeps MLflow and the screen up to date.
 
     As a context it opens a parent run for each phase, brings MLflow in line with the ledger first (an
     earlier driver may have died in the middle), and closes the runs with their true status.
@@ -120,6 +121,11 @@ class Recording:
         """To the screen; in MLflow the run stays open."""
         self._scores.pop((phase, number), None)
         self._view.on_pause(phase, number)
+
+    def on_fault(self, phase: str, number: int, reason: str) -> None:
+        """To the screen; in MLflow the run stays open."""
+        self._scores.pop((phase, number), None)
+        self._view.on_fault(phase, number, reason)
 
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """To both."""

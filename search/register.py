@@ -17,6 +17,7 @@ from search.quiet import hushed_optuna
 from search.spec import CHANGEABLE, LIMITS, StudySpec
 from search.store.databases import open_storage
 from search.store.layout import Store
+from search.store.patience import Patience
 from spaces import InputError, SearchSpace
 from trainables.config import Fixed
 
@@ -56,11 +57,13 @@ def alone(store: Store, name: str) -> Iterator[None]:
         lock.release()
 
 
-def open_ledger(store: Store, spec: StudySpec, space: SearchSpace, name: str) -> Ledger:
+def open_ledger(
+    store: Store, spec: StudySpec, space: SearchSpace, name: str, patience: Patience | None = None
+) -> Ledger:
     """The ledger called `name`, made where there is none. It only records: recipes are proposed by the policy."""
     fold_epochs = spec.epochs if spec.trainings > 1 else None
     study = make_study(open_storage(store), name, optuna.samplers.RandomSampler(spec.seed))
-    return Ledger(study, space, fold_epochs)
+    return Ledger(study, space, fold_epochs, patience)
 
 
 def enter(ledger: Ledger, spec: StudySpec) -> None:
@@ -134,7 +137,7 @@ def refuse_another(store: Store, spec: StudySpec, space: SearchSpace) -> bool:
 
 def write_searched(ledger: Ledger, spec: StudySpec) -> None:
     """Its limits have ended the search; one of the same limits has nothing more to do."""
-    ledger.study.set_user_attr(SEARCHED, _limits(spec))
+    ledger.note(SEARCHED, _limits(spec))
 
 
 def is_searched(ledger: Ledger, spec: StudySpec) -> bool:

@@ -66,6 +66,8 @@ class StudySpec(Fixed):
         gpus_per_trial: Share of a GPU of one trial; none gives each card as many trials as are measured to fit.
         together: Trials of one process, their passes made as one where their networks and batches are alike;
             ``auto`` measures on a GPU whether that pays, and is 1 on a processor.
+        silence: Seconds without a record after which a trial's process is taken to hang, and is ended; ``auto`` is an
+            hour for the study's first epoch, then ten minutes or ten times the longest epoch.
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
     """
 
@@ -96,6 +98,7 @@ class StudySpec(Fixed):
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: float | None = Field(default=None, ge=0)
     together: int | Literal["auto"] = "auto"
+    silence: float | Literal["auto"] = "auto"
     trainable: str = OWN_CORE
 
     _drawn_from: SearchSpace | None = PrivateAttr(default=None)
@@ -117,6 +120,13 @@ class StudySpec(Fixed):
                 f"`1 <= grace <= epochs` must hold, but got grace={self.grace}, epochs={self.epochs}"
             )
         return self
+
+    @field_validator("silence")
+    @classmethod
+    def _silence_is_a_time(cls, silence: float | str) -> float | str:
+        if not isinstance(silence, str) and silence <= 0:
+            raise ValueError(f"`silence > 0` must hold, but got silence={silence:g}")
+        return silence
 
     @field_validator("warm_start", mode="before")
     @classmethod
@@ -216,6 +226,7 @@ CHANGEABLE = frozenset(
         "workers",
         "gpus_per_trial",
         "together",
+        "silence",
     }
 )
 """What may differ when a study is continued: how much of it, and on what; not what it is."""

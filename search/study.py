@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search import register
 from search.account import account_of, session, sessions_of
+from search.checkpoints import CONFIRM, SEARCH, Checkpoints
 from search.confirm import Confirmation, confirms
 from search.decisions.budget import Budget
 from search.decisions.folds import FoldScheduler
 from search.decisions.history import History
+from search.decisions.listener import Listeners
 from search.decisions.phase import Phase
 from search.decisions.policy import Policy
 from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler
 from search.elapsed import elapsed
 from search.errors import StudyError
-from search.execution.names import BEST, LAST
 from search.ledger import Ledger
 from search.memory import named, remember
 from search.policies import make_parts
@@ -35,6 +34,7 @@ from search.searchers.uniform import Uniform
 from search.spec import OWN_CORE, StudySpec, load_spec
 from search.store.databases import prepare
 from search.store.layout import Store
+from search.store.patience import Patience
 from search.view.silent import Silent
 from search.view.view import View
 from spaces import InputError, SearchSpace
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from search.preparation import Prepared
     from trainables.material import Material
 
-SEARCH, CONFIRM = "search", "confirm"
+
+AWAY = 900.0
+"""Seconds for which a ledger that is away is waited for."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +124,18 @@ class Study:
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
             prepare(self.store)
-            ledger = register.open_ledger(self.store, spec, space, spec.name)
+            patience = Patience(AWAY, view.on_trouble)
+            ledger = register.open_ledger(self.store, spec, space, spec.name, patience)
             register.enter(ledger, spec)
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())
             fixed = self._settled(ledger, prepared.material)
             resources = share_cards(resources, spec, space, fixed, prepared.material, gpus)
-            confirm = register.open_ledger(self.store, spec, space, register.confirm_name(spec.name))
+            confirm = register.open_ledger(
+                self.store, spec, space, register.confirm_name(spec.name), patience
+            )
             confirmation = self._confirmation(ledger, confirm)
             ledgers = [ledger, confirmation.ledger]
+            checkpoints = self._checkpoints
             with Recording(
                 self.store, spec, space, fixed, ledgers, view, prepared.dataset.origin
             ) as recording:
@@ -143,10 +149,19 @@ class Study:
                         shared = Shared(spec.trainable, fixed, prepared.material, resources.cpus_per_trial)
                         cluster.ready()
                         view.on_phase("")
-                        execute(program, shared, resources, self._folder, register.uid_of(ledger))
-                    self._tidy(*ledgers)
-                    evaluate = evaluator(spec, prepared, fixed, lambda number: self._folder(CONFIRM, number))
+                        silence = None if spec.silence == "auto" else spec.silence
+                        execute(
+                            program, shared, resources, checkpoints.folder, register.uid_of(ledger), silence
+                        )
+                    for phase, one in zip((SEARCH, CONFIRM), ledgers, strict=True):
+                        for trial in one.trials():  # of those too that ended as an earlier driver died
+                            checkpoints.tidy(phase, trial)
+                    evaluate = evaluator(
+                        spec, prepared, fixed, lambda number: checkpoints.folder(CONFIRM, number)
+                    )
                     answer = confirmation.answer(evaluate) if spec.finalists else None
+                    if answer is not None:
+                        checkpoints.keep({one.number for one in answer.finalists}, ledger.trials())
                     recording.flush()
                 result = self._result(ledger, confirmation.ledger, answer, recording.run_id)
                 recording.conclude(result)
@@ -199,6 +214,7 @@ class Study:
     ) -> Program:
         """Search and confirmation, standing where the ledger says."""
         spec, space = self.spec, ledger.space
+        listeners = Listeners(recording, self._checkpoints)
         began = time.monotonic() - max(elapsed(ledger.trials()).values(), default=0.0)
 
         def seed_of(phase: str) -> Callable[[int], int]:
@@ -210,7 +226,7 @@ class Study:
             self.policy(space, grace, self._budget(ledger, resources), remember(ledger, spec, self.store)),
             max_epochs=spec.budget,
             seed_of=seed_of("trial"),
-            listener=recording,
+            listener=listeners,
             clock=lambda: time.monotonic() - began,
         )
         if not spec.finalists:
@@ -223,7 +239,7 @@ class Study:
             ),
             max_epochs=spec.budget,
             seed_of=seed_of(CONFIRM),
-            listener=recording,
+            listener=listeners,
         )
 
         def choose() -> None:
@@ -280,6 +296,10 @@ class Study:
             scheduler = FoldScheduler(scheduler, spec.epochs, spec.trainings)
         return Policy(self._history(space), searcher, scheduler, budget)
 
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.store, self.spec.name)
+
     def _history(self, space: SearchSpace) -> History:
         spec = self.spec
         return History(
@@ -289,38 +309,27 @@ class Study:
             timed=spec.time is not None or spec.gpu_hours is not None,
         )
 
-    def _folder(self, phase: str, number: int) -> Path:
-        if phase == CONFIRM:
-            return self.store.study_checkpoints(self.spec.name) / CONFIRM / str(number)
-        return self.store.checkpoints(self.spec.name, number)
-
-    def _tidy(self, *ledgers: Ledger) -> None:
-        """Checkpoints of finished trials go, but for the best weights of the complete ones."""
-        for phase, ledger in zip((SEARCH, CONFIRM), ledgers, strict=True):
-            for trial in ledger.trials():
-                folder = self._folder(phase, trial.number)
-                if trial.state is TrialState.COMPLETE:
-                    for left in (
-                        folder / LAST,
-                        *folder.glob("*.tmp"),
-                    ):  # of a process that ended while it wrote
-                        left.unlink(missing_ok=True)
-                elif trial.state.is_finished():
-                    shutil.rmtree(folder, ignore_errors=True)
-
     def _result(
         self, ledger: Ledger, confirm: Ledger, answer: Answer | None, run_id: Callable[[int], str | None]
     ) -> StudyResult:
         begun = _begun(ledger)
         trainings = confirm.trials()
-        won = [
-            *(trial for trial in begun if answer is not None and trial.number == answer.winner.number),
-            *(training for training in trainings if answer is not None and confirms(training, answer.winner)),
-        ]
+        won: list[FrozenTrial] = []
+        if answer is not None:
+            won = [
+                *(trial for trial in begun if trial.number == answer.winner.number),
+                *(training for training in trainings if confirms(training, answer.winner)),
+            ]
+        finalists = answer.finalists if answer is not None else []
+        confirmed = {one.number: [t for t in trainings if confirms(t, one)] for one in finalists}
         return StudyResult(
             name=self.spec.name,
             trials=[
-                summarise(trial, self._folder(SEARCH, trial.number) / BEST, run_id(trial.number))
+                summarise(
+                    trial,
+                    self._checkpoints.weights(trial, confirmed.get(trial.number, [])),
+                    run_id(trial.number),
+                )
                 for trial in begun
             ],
             answer=answer,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.decisions.budget import Budget, Stage
+from search.decisions.faults import Causes, in_words, tried_again, wait
 from search.decisions.history import Status
+from search.decisions.listener import Listener
 from search.decisions.policy import Policy
 from search.decisions.scheduler import Decision
 from search.elapsed import elapsed
+from search.errors import StudyError
 from search.ledger import PAUSES, Assignment, Ledger, records_of, time_of
 from search.searchers.keep_away import DIVERGED
 from trainables.protocol import EpochRecord
@@ -24,25 +27,6 @@ STATUS = {
     TrialState.FAIL: Status.FAILED,
 }
 """The ledger's final states as the decisions see them."""
-
-
-class Listener(Protocol):
-    """Told of everything that happens to trials, after the ledger has it. MLflow and the screen are such."""
-
-    def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
-        """A trial begins, or goes on after `resumed_at` epochs."""
-
-    def on_record(self, phase: str, number: int, record: EpochRecord, time_ms: int) -> None:
-        """An epoch is recorded."""
-
-    def on_pause(self, phase: str, number: int) -> None:
-        """A trial gives its worker back. It may go on later (`on_start`), or be told its end."""
-
-    def on_end(self, phase: str, trial: FrozenTrial) -> None:
-        """A trial has its final state."""
-
-    def on_closing(self, phase: str, reason: str) -> None:
-        """No new trial begins from now on, or hardly any, and why. Told once, by the driver that sees it so."""
 
 
 class Phase:
@@ -57,6 +41,7 @@ class Phase:
         seed_of: Trial number → seed.
         listener: Who is told.
         clock: Seconds that the search has taken, those of earlier drivers among them.
+        now: Seconds, for the waits before a trial that broke off goes on.
     """
 
     def __init__(
@@ -69,6 +54,7 @@ class Phase:
         seed_of: Callable[[int], int],
         listener: Listener,
         clock: Callable[[], float] = lambda: 0.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.ledger = ledger
@@ -77,6 +63,9 @@ class Phase:
         self._seed_of = seed_of
         self._listener = listener
         self._clock = clock
+        self._now = now
+        self._due: dict[int, float] = {}
+        self._causes = Causes()
         self._open = self._told = False
         self._live: set[int] = set()
         self._verdicts: dict[int, Decision] = {}
@@ -190,8 +179,10 @@ class Phase:
 
     def _next(self) -> Assignment | None:
         """First what an earlier driver left, then what the scheduler promotes, then something new."""
-        if self._to_resume:
-            return self.ledger.adopt(self._to_resume.pop(0), self._seed_of)
+        for number in self._to_resume:
+            if self._due.get(number, -math.inf) <= self._now():
+                self._to_resume.remove(number)
+                return self.ledger.adopt(number, self._seed_of)
         stage = self._stage()
         promoted = self._policy.resume(stage)
         if promoted is not None:
@@ -220,11 +211,18 @@ class Phase:
         elif decision is Decision.PAUSE:
             self.ledger.pause(number)
             self._live.discard(number)
+            self._causes.left(number)
             self._listener.on_pause(self.name, number)
         return decision
 
     def on_failure(
-        self, number: int, reason: str, *, diverged: bool = False, lost: Mapping[str, float] | None = None
+        self,
+        number: int,
+        reason: str,
+        *,
+        diverged: bool = False,
+        again: bool = False,
+        lost: Mapping[str, float] | None = None,
     ) -> None:
         """A trial broke: by its recipe (`diverged`), by its code, or with its worker.
 
@@ -232,10 +230,28 @@ class Phase:
             number: Which trial.
             reason: Why.
             diverged: Whether its recipe is at fault.
+            again: Whether it may go well another time: it goes on from its checkpoint, but not for ever.
             lost: What its seconds went into after its last record, where that is known.
+
+        Raises:
+            StudyError: Most trials fail, and for one cause.
         """
-        if number in self._live:
-            self._end(number, self.ledger.fail(number, reason, diverged=diverged, lost=lost))
+        if number not in self._live:
+            return
+        if again:
+            faults = self.ledger.break_off(number, reason, lost)
+            if tried_again(faults):
+                self.ledger.release(number)
+                self._live.discard(number)
+                self._due[number] = self._now() + wait(faults)
+                self._to_resume.append(number)
+                self._listener.on_fault(self.name, number, reason)
+                return
+            reason, lost = in_words(reason, faults), None
+        self._end(number, self.ledger.fail(number, reason, diverged=diverged, lost=lost))
+        verdict = self._causes.failed(number, reason)
+        if verdict is not None:
+            raise StudyError(f"{verdict}; mend that, and the same command goes on")
 
     def _prune(self, number: int, reason: str) -> None:
         self._end(number, self.ledger.finish(number, TrialState.PRUNED, reason))
@@ -246,6 +262,7 @@ class Phase:
 
     def _end(self, number: int, trial: FrozenTrial) -> None:
         self._live.discard(number)
+        self._causes.left(number)
         self._policy.end(number, STATUS[trial.state], diverged=DIVERGED in trial.user_attrs)
         self._listener.on_end(self.name, trial)
 

@@ -80,7 +80,8 @@ class Program:
         reason: str,
         *,
         diverged: bool = False,
+        again: bool = False,
         lost: Mapping[str, float] | None = None,
     ) -> None:
         """To the trial's phase."""
-        self._phases[phase].on_failure(number, reason, diverged=diverged, lost=lost)
+        self._phases[phase].on_failure(number, reason, diverged=diverged, again=again, lost=lost)

@@ -6,9 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -17,7 +19,9 @@ from ray.tune.search import Searcher
 from search.decisions.program import Job, Program
 from search.decisions.scheduler import Decision
 from search.errors import StudyError
+from search.execution.deaths import KILLED, Deaths
 from search.execution.recycling import TRIALS_A_PROCESS, Recycling
+from search.execution.watch import Watch
 from trainables.protocol import EpochRecord
 
 
@@ -86,15 +90,23 @@ class Bridge:
         seconds: dict[str, float] = json.loads(result["seconds"])
         if "failure" in result:
             diverged = bool(result.get("diverged"))
-            self._program.on_failure(phase, number, result["failure"], diverged=diverged, lost=seconds)
+            self._program.on_failure(
+                phase,
+                number,
+                result["failure"],
+                diverged=diverged,
+                again=bool(result.get("again")),
+                lost=seconds,
+            )
             return Decision.STOP
         record = EpochRecord.from_json(result["record"]).spent(seconds)
         return self._program.on_record(phase, number, record)
 
     def death(self, config: dict[str, Any], reason: str) -> None:
-        """A trial's worker died more often than Ray was told to bear."""
+        """A trial's worker is gone; the trial goes on at another one."""
         if not self.stopping.is_set() and self.fault is None:
-            self._guard(lambda: self._program.on_failure(config["phase"], config["number"], reason), None)
+            phase, number = config["phase"], config["number"]
+            self._guard(lambda: self._program.on_failure(phase, number, reason, again=True), None)
 
     def _guard(self, act: Callable[[], Any], otherwise: Any) -> Any:
         try:
@@ -149,15 +161,63 @@ class RayScheduler(FIFOScheduler):
         Tune knows only of all processes or none, and asks right after this call, for this one.
         """
         process = tune_controller._trial_to_actor[trial]
-        tune_controller._reuse_actors = self._recycling.goes_on(process)
+        again = self._recycling.goes_on(process)
+        # What broke off is tried again elsewhere, and so is all that would come after it: the process may be at fault.
+        tune_controller._reuse_actors = again and not result.get("again")
 
 
 class RayCallback(Callback):
-    """Ray tells of workers that died for good."""
+    """Ray tells of workers that died; those that are silent for too long are ended.
 
-    def __init__(self, bridge: Bridge) -> None:
+    Args:
+        bridge: Who is told.
+        watch: Keeps the time.
+    """
+
+    def __init__(self, bridge: Bridge, watch: Watch) -> None:
         self._bridge = bridge
+        self._watch = watch
+        self._deaths = Deaths()
+        self._silent: dict[str, float] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As for `Bridge`."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial has a worker."""
+        self._watch.begin(trial.trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """It lives."""
+        self._watch.heard(trial.trial_id)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Nothing is waited for any more."""
+        self._watch.end(trial.trial_id)
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Ray looks around, many times a second: what hangs is ended, which Ray then tells as a death."""
+        limit = self._watch.limit
+        overdue = set(self._watch.overdue())
+        for trial in [trial for trial in trials if trial.trial_id in overdue] if overdue else []:
+            self._silent[trial.trial_id] = limit
+            with suppress(Exception):  # it may have died this very moment
+                ray.kill(trial.temporary_state.ray_actor)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """The trial is FAIL, the study goes on."""
-        self._bridge.death(trial.config, "its worker died again and again (out of memory, or killed)")
+        """Its worker is gone: the trial goes on elsewhere, or is FAIL; the study goes on."""
+        self._watch.end(trial.trial_id)
+        silent = self._silent.pop(trial.trial_id, None)
+        try:
+            reason = self._deaths.reason(trial.get_pickled_error())
+        except Exception:  # what Ray wrote down cannot be read
+            reason = KILLED
+        if silent is not None:
+            reason = (
+                f"its process gave no sign of life for {silent:.0f} s and was ended; if an epoch may take so long, "
+                "set `silence`"
+            )
+        self._bridge.death(trial.config, reason)

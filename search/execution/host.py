@@ -65,8 +65,11 @@ class Host:
         self._seats[seat].begin(config)
 
     def step(self, seat: str) -> dict[str, Any]:
-        """See `search.execution.seat.Seat.step`."""
-        return self._seats[seat].step()
+        """See `search.execution.seat.Seat.step`. The process goes with a GPU that is broken for it."""
+        told = self._seats[seat].step()
+        if told.get("broken"):
+            os._exit(1)
+        return told
 
     def leave(self, seat: str) -> None:
         """The guest has gone."""

@@ -17,6 +17,7 @@ import torch
 
 from search.execution.clock import Clock
 from search.execution.names import BEST, LAST
+from search.execution.passing import broke_device, may_pass
 from search.execution.thread import Thread
 from spaces.locate import locate
 from trainables import checkpoint
@@ -211,7 +212,13 @@ class Seat:
         except Exception as error:  # a trial's fault is a state of the trial, never of the study
             place = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-            return {"failure": text, "diverged": False, "traceback": traceback.format_exc()}, True
+            return {
+                "failure": text,
+                "diverged": False,
+                "again": may_pass(error),
+                "broken": broke_device(error),
+                "traceback": traceback.format_exc(),
+            }, True
 
     def _unsaved(self, error: _Unsaved) -> dict[str, Any]:
         return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}

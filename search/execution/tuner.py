@@ -22,10 +22,8 @@ from search.decisions.program import Program
 from search.execution.adapters import Bridge, RayCallback, RayScheduler, RaySearcher
 from search.execution.cluster import Resources
 from search.execution.seat import Shared
+from search.execution.watch import Watch
 from search.execution.worker import Worker
-
-WORKER_DEATHS = 2
-"""How often a trial's worker may die before the trial is FAIL; it resumes from its own checkpoint."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -38,18 +36,27 @@ def execute(
     resources: Resources,
     folder_of: Callable[[str, int], Path],
     study: str,
+    silence: float | None = None,
 ) -> None:
     """Run `program` to its end on the cluster that Ray is connected to.
 
     A fresh Tuner each time: it knows nothing of earlier ones, the ledger has told the program.
+
+    Args:
+        program: What to run.
+        shared: What its trials have in common.
+        resources: What they may use.
+        folder_of: (phase, trial number) → folder of its checkpoints.
+        study: What no other study is called.
+        silence: Seconds without a record after which a trial's process is ended; none finds them out.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; trials were stopped after their current epoch.
         Exception: The first fault inside the program (a store that cannot be written, say).
     """
     bridge = Bridge(program, folder_of, study)
-    with _actors(shared, resources) as trainable:
-        _fit(trainable, bridge, resources)
+    with _actors(shared, resources, silence) as trainable:
+        _fit(trainable, bridge, resources, silence)
     if bridge.fault is not None:
         raise bridge.fault
     if bridge.stopping.is_set():
@@ -57,7 +64,7 @@ def execute(
 
 
 @contextmanager
-def _actors(shared: Shared, resources: Resources) -> Iterator[Any]:
+def _actors(shared: Shared, resources: Resources, silence: float | None) -> Iterator[Any]:
     """What Ray is to run: workers, or guests and the hosts that they train at."""
     cores = resources.cpus_per_trial
     if resources.together == 1:
@@ -70,11 +77,11 @@ def _actors(shared: Shared, resources: Resources) -> Iterator[Any]:
     number = math.ceil(resources.workers / resources.together)
     gpus = round(resources.gpus_per_trial * resources.together)
     with hosts(number, resources.together, gpus) as started:
-        guest = tune.with_parameters(Guest, hosts=started, shared=[ray.put(shared)])
+        guest = tune.with_parameters(Guest, hosts=started, shared=[ray.put(shared)], silence=silence)
         yield tune.with_resources(guest, {"cpu": cores})
 
 
-def _fit(trainable: Any, bridge: Bridge, resources: Resources) -> None:
+def _fit(trainable: Any, bridge: Bridge, resources: Resources, silence: float | None) -> None:
     scratch = tempfile.mkdtemp(prefix="finetune-search-")
     tuner = Tuner(
         trainable,
@@ -94,8 +101,10 @@ def _fit(trainable: Any, bridge: Bridge, resources: Resources) -> None:
             name="run",
             storage_path=scratch,
             verbose=0,
-            callbacks=[RayCallback(bridge)],
-            failure_config=FailureConfig(max_failures=WORKER_DEATHS),
+            callbacks=[RayCallback(bridge, Watch(silence))],
+            failure_config=FailureConfig(
+                max_failures=0
+            ),  # who is tried again, and how often, is the program's
             checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )

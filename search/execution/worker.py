@@ -13,18 +13,25 @@ class Worker(ray.tune.Trainable):
     """Runs the trials that Ray gives it, one after the other, in a process of its own."""
 
     def setup(self, config: dict[str, Any], shared: Shared | None = None) -> None:
-        """Ray's call at the start of a process."""
+        """Ray's call at the start of a process.
+
+        The trial that it was started for may by now be at another one: it is begun once Ray asks for a record.
+        """
         assert shared is not None
         self.seat = Seat(shared, config["asked"])
-        self.seat.begin(config)
+        self._first: dict[str, Any] | None = config
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ray's call when this process is given its next trial."""
+        self._first = None
         self.seat.begin(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
         """The next record that the ledger does not have, or why there is none, and what the time went into."""
+        if self._first is not None:
+            self.seat.begin(self._first)
+            self._first = None
         return self.seat.step()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -87,7 +87,10 @@ def open_storage(store: Store) -> "BaseStorage":
             f"a ledger must be there to be opened, but {file} is not: no study has run in this store"
         )
     # SQLite's own 5 s are too short for eight processes at once: one then fails, and its trial stays RUNNING.
-    settings: dict[str, Any] = {} if file is None else {"connect_args": {"timeout": BUSY_SECONDS}}
+    # A server that has been away leaves dead connections in the pool: each is tried before it is used.
+    settings: dict[str, Any] = {"pool_pre_ping": True}
+    if file is not None:
+        settings = {"connect_args": {"timeout": BUSY_SECONDS}}
     try:
         return RDBStorage(store.optuna_url, engine_kwargs=settings)
     except (SQLAlchemyError, RuntimeError, AssertionError, ImportError, ValueError) as error:

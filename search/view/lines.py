@@ -87,6 +87,11 @@ class LineView:
         self._write(f"{text} [{self._standing(phase, now)}]")
 
     @never_raises
+    def on_fault(self, phase: str, number: int, reason: str) -> None:
+        """Why it broke off."""
+        self._write(broken(phase, self._progress.on_pause(phase, number, time.monotonic()), reason))
+
+    @never_raises
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """How it ended, the best so far and how far the study is."""
         now = time.monotonic()
@@ -146,12 +151,22 @@ class LineView:
         self._stream.flush()
 
 
+def named(phase: str, entry: Entry) -> str:
+    """A trial as people call it: ``trial 12``, ``confirmation 2 (baseline)``."""
+    if phase != CONFIRM:
+        return f"trial {entry.number}"
+    return f"confirmation {entry.number}" + (f" ({entry.label})" if entry.label else "")
+
+
+def broken(phase: str, entry: Entry, reason: str) -> str:
+    """That a trial broke off and goes on: ``trial 12 broke off after epoch 3 and goes on from there: ...``."""
+    goes_on = f"after epoch {entry.epochs} and goes on from there" if entry.epochs else "and is begun again"
+    return f"{named(phase, entry)} broke off {goes_on}: {words.one_line(reason)}"
+
+
 def ending(phase: str, entry: Entry) -> str:
     """How a trial ended, as one clause: ``trial 12 PRUNED at epoch 3, score 0.812``."""
-    name = f"trial {entry.number}"
-    if phase == CONFIRM:
-        name = f"confirmation {entry.number}" + (f" ({entry.label})" if entry.label else "")
-    text = f"{name} {entry.state} at epoch {entry.epochs}"
+    text = f"{named(phase, entry)} {entry.state} at epoch {entry.epochs}"
     if entry.best is not None:
         text += f", score {words.score(entry.best)}"
     if entry.state == "FAIL":

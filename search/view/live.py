@@ -19,7 +19,7 @@ from rich.text import Text
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.view import words
-from search.view.lines import LineView, ending
+from search.view.lines import LineView, broken, ending
 from search.view.panel import draw
 from search.view.progress import Progress, never_raises
 from trainables.protocol import EpochRecord
@@ -90,6 +90,10 @@ class LiveView:
         """A trial gives its worker back."""
         self._tell(self._progress.on_pause, phase, number, time.monotonic())
 
+    def on_fault(self, phase: str, number: int, reason: str) -> None:
+        """A trial broke off; that is printed above the panel."""
+        self._tell(self._broken, phase, number, reason, time.monotonic())
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """A trial has its final state; a failure is printed above the panel."""
         self._tell(self._end, phase, trial, time.monotonic())
@@ -143,6 +147,9 @@ class LiveView:
             self._live.update(Text(), refresh=True)
         finally:
             self._live.stop()
+
+    def _broken(self, phase: str, number: int, reason: str, now: float) -> None:
+        self._print(broken(phase, self._progress.on_pause(phase, number, now), reason), "yellow")
 
     def _end(self, phase: str, trial: FrozenTrial, now: float) -> None:
         entry = self._progress.on_end(phase, trial, now)

@@ -32,6 +32,9 @@ class Silent:
     def on_pause(self, phase: str, number: int) -> None:
         """Nothing."""
 
+    def on_fault(self, phase: str, number: int, reason: str) -> None:
+        """Nothing."""
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """Nothing."""
 

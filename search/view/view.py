@@ -33,6 +33,9 @@ class View(Protocol):
     def on_pause(self, phase: str, number: int) -> None:
         """A trial gives its worker back, to go on later or never."""
 
+    def on_fault(self, phase: str, number: int, reason: str) -> None:
+        """A trial broke off and will be tried again."""
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """A trial has its final state."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,50 @@ class DeadlyAtOnce(Deadly):
     """As `Deadly`, but at the very beginning of the third epoch: the second one's checkpoint is being written."""
 
     after = 0.0
+
+
+class Troubled(Logged):
+    """As `Logged`, but the first trials to come to their third epoch have each a trouble of their own."""
+
+    troubles = ("hangs", "disk", "dies")
+    """The process hangs, once; the disk is away, once; the process dies whenever that epoch is tried."""
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        self._die()
+        for record in super().epochs():
+            yield record
+            if record.epoch == 2:
+                self._begin_trouble()
+
+    @property
+    def _mine(self) -> Path:
+        return Path(os.environ[LOG]).with_name(f"trouble-{self._seed}")
+
+    def _begin_trouble(self) -> None:
+        if self._mine.exists():
+            return
+        for trouble in self.troubles:
+            with suppress(FileExistsError):
+                self._mine.with_name(trouble).open("x").close()
+                self._mine.write_text(trouble)
+                break
+        else:
+            return
+        if trouble == "hangs":
+            time.sleep(1e6)
+        if trouble == "disk":
+            raise OSError(5, "Input/output error")
+        time.sleep(1)  # by then the second epoch is on the disk
+        self._die()
+
+    def _die(self) -> None:
+        if self._mine.exists() and self._mine.read_text() == "dies":
+            os.kill(os.getpid(), 9)
+
+
+class Broken(Logged):
+    """As `Logged`, but its code is wrong in the first epoch."""
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        raise RuntimeError(f"no column 'label' in part {self._seed}")
+        yield  # a generator all the same

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import optuna
 
 from search.decisions.budget import Budget
 from search.decisions.history import History
+from search.decisions.listener import Listener
 from search.decisions.phase import Phase
 from search.decisions.policy import Policy
 from search.decisions.scheduler import Decision
@@ -20,7 +23,7 @@ EPOCHS = 9
 ENDED = "no improvement by 0.01 in 2 epochs"
 
 
-class Told:
+class Told(Listener):
     """A listener that keeps what it is told, in order."""
 
     def __init__(self):
@@ -34,6 +37,9 @@ class Told:
 
     def on_pause(self, phase, number):
         self.told.append(("pause", phase, number))
+
+    def on_fault(self, phase, number, reason):
+        self.told.append(("fault", phase, number, reason))
 
     def on_end(self, phase, trial):
         self.told.append(("end", phase, trial.number, trial.state.name))
@@ -63,6 +69,7 @@ def phase_on(store, target=12, scheduler=None, listener=None, name="study") -> P
         max_epochs=EPOCHS,
         seed_of=lambda number: 1000 + number,
         listener=listener or Told(),
+        now=lambda: math.inf,  # no test waits
     )
 
 
@@ -91,7 +98,10 @@ def drive(phase: Phase, rng, workers: int, steps: int | None = None) -> bool:
         live[number][1] = epoch
         fate = rng.random()
         if fate < 0.02:
-            phase.on_failure(number, "a bug", diverged=fate < 0.01)
+            phase.on_failure(number, f"a bug in {chr(97 + number)}", diverged=fate < 0.01)
+            del live[number]
+        elif fate < 0.06:
+            phase.on_failure(number, "its process died", again=True)
             del live[number]
         else:
             x = assignment.params["x"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from optuna.trial import TrialState
 
 from search.decisions.ladder import Ladder
@@ -46,7 +48,7 @@ def test_a_budget_of_epochs_ends_with_the_best_finished_and_nothing_running():
     told = Told()
     phase = Phase(
         "search", ledger, policy(Promotion(Ladder((1, 3), 3, EPOCHS), finish=2), epochs=60), max_epochs=EPOCHS,
-        seed_of=lambda number: number, listener=told,
+        seed_of=lambda number: number, listener=told, now=lambda: math.inf,
     )  # fmt: skip
     assert drive(phase, random.Random(1), workers=2)
     trials = ledger.trials()

@@ -29,6 +29,9 @@ class Listening(Silent):
     def on_pause(self, phase, number):
         self.events.append(("pause", number))
 
+    def on_fault(self, phase, number, reason):
+        pass
+
     def on_end(self, phase, trial):
         self.events.append(("end", trial.number, trial.state))
 

@@ -1,0 +1,96 @@
+"""Waits for a ledger that is away: its server restarts, or the network is gone for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from search.errors import StudyError
+
+T = TypeVar("T")
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+_FULL = ("disk is full", "no space left")
+
+
+class Patience:
+    """Tries again what a ledger that is away has not taken.
+
+    Args:
+        seconds: For how long.
+        tell: Told in a sentence that the ledger is away, and that it is back.
+        sleep: Waits.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        seconds: float = 0.0,
+        tell: Callable[[str], None] = lambda text: None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds, self._tell, self._sleep, self._clock = seconds, tell, sleep, clock
+
+    def of(self, act: Callable[[], T], found: Callable[[], T | None] = lambda: None) -> T:
+        """What `act` gives, be it later.
+
+        Args:
+            act: Reads or writes.
+            found: What an earlier attempt has done of which nobody knows whether it was heard; none if nothing.
+
+        Raises:
+            StudyError: The ledger stays away, or its disk is full.
+            Exception: Anything else that is wrong with what is read or written.
+        """
+        began, wait, again = self._clock(), FIRST_WAIT, False
+        while True:
+            try:
+                done = found() if again else None
+                done = act() if done is None else done
+            except Exception as error:
+                said = _said(error)
+                if any(word in said.lower() for word in _FULL):
+                    raise StudyError(
+                        f"the ledger's disk must have room, but {said}; free some, and the same command goes on"
+                    ) from error
+                if not is_away(error):
+                    raise
+                if self._clock() - began >= self._seconds:
+                    raise StudyError(
+                        f"the ledger must be there, but was away for {self._clock() - began:.0f} s ({said}); "
+                        "once it is back, the same command goes on"
+                    ) from error
+                if not again:
+                    self._tell(
+                        f"the ledger is away ({said}); trials go on and what they tell is kept until it is back"
+                    )
+                again = True
+                self._sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+            else:
+                if again:
+                    self._tell(f"the ledger is back after {self._clock() - began:.0f} s")
+                return done
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a storage's error says that nobody was there to read or write, rather than what is wrong with it."""
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, DBAPIError):
+        found = found.__cause__
+    if found is None or type(found.orig).__module__.startswith("sqlite3"):
+        return False  # a file is there or it is not; one in use has been waited for by SQLite
+    return found.connection_invalidated or isinstance(found, OperationalError | InterfaceError)
+
+
+def _said(error: BaseException) -> str:
+    """What the database itself says, on one line."""
+    found: BaseException | None = error
+    while found is not None:
+        if getattr(found, "orig", None) is not None:
+            error = found.orig  # type: ignore[attr-defined]
+        found = found.__cause__
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")

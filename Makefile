@@ -7,7 +7,7 @@ STUDY  ?= digits
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint type test slow search ui report bench others clean
+.PHONY: help setup lint type test slow chaos search ui report bench others clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test: $(STAMP) ## the tests that are quick (some 15 minutes on two cores)
 
 slow: $(STAMP) ## the tests that are not
 	$(BIN)/python -m pytest -m slow
+
+chaos: $(STAMP) ## sixty kills of a study, each followed by the same command (an hour and more)
+	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
 search: $(STAMP) ## run or continue a study: make search [STUDY=digits] [ARGS="--trials 10"]
 	@$(BIN)/python -m search run $(STUDY) $(ARGS)

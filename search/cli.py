@@ -306,6 +306,53 @@ def record(
 
 
 @app.command()
+def clean(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Studies that have their answer: all weights but the winner's and the baseline's go.",
+            metavar="[NAME]...",
+            show_default=False,
+        ),
+    ] = None,
+    cache: Annotated[
+        bool,
+        typer.Option("--cache", help="Also decoded images and stored features; made again when needed."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """What old studies could give back, shown before it goes.
+
+    Without a name, what is of no use to anybody: checkpoints of studies that the ledger does not know, files that a
+    kill left unfinished. What is known of studies and trials always stays.
+    """
+    from search.cleaning import removable, remove
+    from search.view.cleaning import print_removable, total
+
+    place, given = _store(store), tuple(names or ())
+    parts = removable(place, given, cache=cache)
+    if not parts:
+        typer.echo("nothing to remove")
+        return
+    console = _console()
+    print_removable(parts, console)
+    whole = total(parts)
+    if not yes:
+        if not sys.stdin.isatty():
+            typer.echo(f"{whole} in all; nothing was removed: add --yes")
+            return
+        if not typer.confirm(f"remove all of this ({whole})?"):
+            typer.echo("nothing was removed")
+            return
+    try:
+        remove(place, parts, given)
+    except OSError as error:
+        raise InputError(f"what is to go must be one's own to remove, but {error}") from None
+    typer.echo(f"removed {whole}")
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.", metavar="N", min=1, max=65535)] = 5000,
     store: StoreOption = None,

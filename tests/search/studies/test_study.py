@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from search.cleaning import removable, remove
 from search.ledger import records_of
 from search.register import confirm_name
 from search.spec import OWN_CORE
@@ -88,6 +89,18 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
     assert again.dataframe().equals(frame)
     assert set(epochs_trained(tmp_path).values()) == {1}
     assert all(trial.run_id for trial in again.trials)
+
+    # Of those that did not win nothing but the weights can go, and it is those that a user is shown.
+    winner, answer = result.best, result.answer
+    parts = removable(study.store, ["small"])
+    assert {part.what for part in parts} == {
+        "weights of a finalist of 'small' that did not win",
+        "weights of a trial of 'small' that did not win",
+    } - ({"weights of a finalist of 'small' that did not win"} if len(answer.finalists) == 1 else set())
+    remove(study.store, parts, ["small"])
+    assert winner.checkpoint.exists()
+    assert removable(study.store, ["small"]) == []
+    assert study.run().dataframe().equals(frame)
 
     # With more trials the study goes on; what it had stays as it was, and its rungs are replayed.
     longer = small_study(**{**SETTINGS, "trials": 18}).run().dataframe()

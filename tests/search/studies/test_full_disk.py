@@ -1,0 +1,92 @@
+"""A disk that fills in mid-study: the study says so and ends; with room again the same call goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from search import Store, Study, StudyError
+from search.store.databases import open_storage
+from search.tracking.states import mlflow_states
+from search.view.silent import Silent
+from tests.search.parts import LOG
+from tests.search.studies.conftest import SMALL
+
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small one of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if (
+        not shutil.which("mount")
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+class Filling(Silent):
+    """Fills the disk after so many records, but for some bytes; keeps what is said."""
+
+    def __init__(self, disk: Path, left: int, after: int) -> None:
+        super().__init__()
+        self._disk, self._left, self._after = disk, left, after
+        self.said: list[str] = []
+
+    def on_record(self, *told: Any, **more: Any) -> None:
+        self._after -= 1
+        if self._after == 0:
+            with (self._disk / "filler").open("wb", buffering=0) as filler:
+                free = shutil.disk_usage(self._disk).free - self._left
+                while free > 0:
+                    try:
+                        free -= filler.write(bytes(min(free, 65536)))
+                    except OSError:
+                        break
+                os.fsync(filler.fileno())
+
+    def on_trouble(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("left", [0, 400_000])
+def test_a_study_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(disk, tmp_path, monkeypatch, left):
+    monkeypatch.setenv(LOG, str(tmp_path / "epochs.log"))
+    settings = {
+        **SMALL, "trials": 6, "workers": 2, "searcher": "random", "scheduler": "asha", "finalists": 0,
+        "trainable": "tests.search.parts:Logged",
+    }  # fmt: skip
+    study = Study.load("digits", store=Store(disk / "mlruns"), name="full", **settings)
+    with pytest.raises(StudyError, match="the same command goes on") as told:
+        study.run(Filling(disk, left, after=8))
+    print(told.value)
+    assert "No space left on device" in str(told.value) or "disk is full" in str(told.value)
+    (disk / "filler").unlink()
+    result = study.run()
+    trials = optuna.load_study(study_name="full", storage=open_storage(study.store)).trials
+    assert [trial.number for trial in trials] == list(range(6))
+    assert {trial.state for trial in result.trials} <= {"COMPLETE", "PRUNED"}
+    for trial in trials:
+        assert sorted(trial.intermediate_values) == list(range(1, len(trial.intermediate_values) + 1))
+    assert mlflow_states(study.store, "full") == {
+        trial.number: (STATUS[trial.state.name], trial.state.name) for trial in trials
+    }
+    trained = Counter((tmp_path / "epochs.log").read_text().splitlines())
+    assert sum(trained.values()) - len(trained) <= 2  # those in flight, whose epoch could not be written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from statistics import fmean
 from types import TracebackType
 
@@ -20,6 +21,7 @@ from search.store.layout import Store
 from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
 from search.tracking.provenance import provenance
+from search.view import words
 from search.view.answer import sentences
 from search.view.view import View
 from spaces import SearchSpace
@@ -87,8 +89,12 @@ class Recording(Listener):
         }
         for phase, projection in self._projections.items():
             projection.open_study(params=params, tags=tags, artifacts=artifacts)
-            projection.sync(self._ledgers[phase].trials())
+            projection.sync(self._ledgers[phase].trials(), partial(self._tell_mended, phase))
         return self
+
+    def _tell_mended(self, phase: str, count: int) -> None:
+        trials = "trial" if phase == PHASES[0] else "confirmation"
+        self._view.on_note(f"MLflow lacked something of {words.count(count, trials)}, and has it now")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
 
-from search.errors import StudyError
 from search.ledger import Ledger, make_study
 from search.quiet import hushed_optuna
 from search.spec import CHANGEABLE, LIMITS, StudySpec
 from search.store.databases import open_storage
 from search.store.layout import Store
+from search.store.lock import StudyLock
 from search.store.patience import Patience
 from spaces import InputError, SearchSpace
 from trainables.config import Fixed
@@ -32,29 +31,15 @@ def confirm_name(study: str) -> str:
 
 
 @contextmanager
-def alone(store: Store, name: str) -> Iterator[None]:
+def alone(store: Store, name: str) -> Iterator[StudyLock]:
     """Hold the lock of the one driver that a study may have; a dead process holds none.
 
     Raises:
         StudyError: Another process runs the study.
         InputError: The store cannot be written.
     """
-    path = store.study_lock(name)
-    lock = FileLock(path, timeout=0)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise StudyError(
-            f"study {name!r} is being run by another process (lock {path}); "
-            "wait for it, or choose another --name"
-        ) from None
-    except OSError as error:
-        raise InputError(f"the store must be writable, but {store.root}: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    with StudyLock(store, name).held() as lock:
+        yield lock
 
 
 def open_ledger(

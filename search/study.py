@@ -34,6 +34,7 @@ from search.searchers.uniform import Uniform
 from search.spec import OWN_CORE, StudySpec, load_spec
 from search.store.databases import prepare
 from search.store.layout import Store
+from search.store.lock import StudyLock
 from search.store.patience import Patience
 from search.view.silent import Silent
 from search.view.view import View
@@ -91,8 +92,8 @@ class Study:
         """
         space = self.spec.search_space()
         named(self.spec, space, self.store)  # a mistyped name is answered before anything heavy begins
-        with register.alone(self.store, self.spec.name), hushed_optuna():
-            result = self._run(space, view if view is not None else Silent())
+        with register.alone(self.store, self.spec.name) as lock, hushed_optuna():
+            result = self._run(space, view if view is not None else Silent(), lock)
         failed = [trial for trial in result.trials if trial.state == "FAIL"]
         if failed and not any(trial.state == "COMPLETE" for trial in result.trials):
             raise StudyError(
@@ -101,7 +102,7 @@ class Study:
             )
         return result
 
-    def _run(self, space: SearchSpace, view: View) -> StudyResult:
+    def _run(self, space: SearchSpace, view: View, lock: StudyLock) -> StudyResult:
         from search.execution.cluster import LocalCluster, find_resources, visible_gpus
         from search.execution.sharing import most_workers, share_cards
         from search.preparation import evaluator, prepare_study
@@ -124,7 +125,7 @@ class Study:
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
             prepare(self.store)
-            patience = Patience(AWAY, view.on_trouble)
+            patience = Patience(AWAY, view.on_trouble, lock.again)
             ledger = register.open_ledger(self.store, spec, space, spec.name, patience)
             register.enter(ledger, spec)
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())

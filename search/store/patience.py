@@ -19,6 +19,7 @@ class Patience:
     Args:
         seconds: For how long.
         tell: Told in a sentence that the ledger is away, and that it is back.
+        back: Called once it is back, before anything else is done there.
         sleep: Waits.
         clock: Seconds.
     """
@@ -27,10 +28,11 @@ class Patience:
         self,
         seconds: float = 0.0,
         tell: Callable[[str], None] = lambda text: None,
+        back: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._seconds, self._tell, self._sleep, self._clock = seconds, tell, sleep, clock
+        self._seconds, self._tell, self._back, self._sleep, self._clock = seconds, tell, back, sleep, clock
 
     def of(self, act: Callable[[], T], found: Callable[[], T | None] = lambda: None) -> T:
         """What `act` gives, be it later.
@@ -46,8 +48,12 @@ class Patience:
         began, wait, again = self._clock(), FIRST_WAIT, False
         while True:
             try:
+                if again:
+                    self._back()
                 done = found() if again else None
                 done = act() if done is None else done
+            except StudyError:
+                raise
             except Exception as error:
                 said = _said(error)
                 if any(word in said.lower() for word in _FULL):

@@ -48,6 +48,13 @@ class Delivery:
         """The runs' ids by trial number; None is the study's own run."""
         return {} if self._writer is None else self._writer.run_ids
 
+    def take_mended(self) -> int:
+        """How many runs of finished trials lacked something since this was asked last, and have it now."""
+        if self._writer is None:
+            return 0
+        count, self._writer.mended = self._writer.mended, 0
+        return count
+
     def complaint(self) -> str | None:
         """One sentence on what could not be written and where it is kept, or None."""
         if not self.kept:

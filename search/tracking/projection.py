@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -96,11 +97,12 @@ class Projection:
         """Ends the trial's run with its true state, and adds what it may lack of the ledger."""
         self._submit_now(lambda: patch_of_trial(trial))
 
-    def sync(self, trials: "Sequence[FrozenTrial]") -> None:
+    def sync(self, trials: "Sequence[FrozenTrial]", tell: Callable[[int], None] | None = None) -> None:
         """Brings MLflow in line with the ledger: missing runs, missing points, wrong states.
 
         Args:
             trials: All of the study's; those that have not started are left out.
+            tell: Told, from another thread, how many finished trials MLflow lacked something of, if any.
         """
         # A finished trial never changes, so its patch can be made in the thread; the others' are made here.
         finished = [trial for trial in trials if trial.state.is_finished()]
@@ -108,6 +110,8 @@ class Projection:
         for trial in trials:
             if trial.state.name == "RUNNING":
                 self.start(trial)
+        if tell is not None:
+            self._queue.put(_Mended(self._delivery, tell))
 
     def annotate(
         self,
@@ -229,6 +233,21 @@ class Projection:
             except Empty:
                 break
         return items
+
+
+class _Mended(threading.Event):
+    """Set when all that was queued before is written: then the trials that it mended are known."""
+
+    def __init__(self, delivery: Delivery, tell: Callable[[int], None]) -> None:
+        super().__init__()
+        self._delivery, self._tell = delivery, tell
+
+    def set(self) -> None:
+        super().set()
+        mended = self._delivery.take_mended()
+        if mended and not self._delivery.kept:
+            with suppress(Exception):
+                self._tell(mended)
 
 
 def _now() -> int:

@@ -56,6 +56,7 @@ class MlflowWriter:
         self._experiment: str | None = None
         self._runs: dict[int | None, _Held] | None = None
         self.run_ids: dict[int | None, str] = {}
+        self.mended = 0  # runs of finished trials that lacked something
 
     def forget(self) -> None:
         """Reads everything again at the next write: after an error, what MLflow holds is not known."""
@@ -72,6 +73,7 @@ class MlflowWriter:
             held = runs[patch.number] = _held(self._client.get_run(held.run_id))
         self.run_ids[patch.number] = held.run_id
         if patch.number is None or not patch.whole or not _agrees(held, patch):
+            self.mended += patch.whole and patch.number is not None and patch.status != "RUNNING"
             self._fill(held, patch)
             self._set_status(held, patch)
         if patch.number is not None and held.status != "RUNNING":

@@ -119,9 +119,11 @@ def test_many_metrics_an_epoch_arrive_under_their_own_names(store: Store, ledger
 
 def test_projecting_again_doubles_nothing(store: Store, ledger: optuna.Study) -> None:
     projection = Projection(store, NAME)
-    projection.sync(ledger.trials)
-    projection.sync(ledger.trials)
+    told: list[int] = []
+    projection.sync(ledger.trials, told.append)
+    projection.sync(ledger.trials, told.append)
     assert projection.flush()
+    assert told == [3]  # those that have ended, once
     expected = ledger_points(ledger.trials)
     assert points(store) == expected
     assert projection.close() is None
@@ -165,9 +167,11 @@ def test_sync_mends(store: Store, ledger: optuna.Study, damage: str) -> None:
     assert params
     with closing(sqlite3.connect(store.mlflow_db, timeout=60)) as connection:
         connection.executescript(damage)
-    projection = Projection(store, NAME)
-    projection.sync(ledger.trials)
+    projection, told = Projection(store, NAME), []
+    projection.sync(ledger.trials, told.append)
     assert projection.flush()
+    assert told
+    assert 1 <= told[0] <= 3
     assert mlflow_states(store, NAME) == EXPECTED
     assert points(store) == expected
     assert query(store, "SELECT key, value FROM params ORDER BY 1, 2") == params

@@ -31,11 +31,11 @@ lint: $(STAMP) ## ruff: style, imports, docstrings
 type: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
-# Studies of the tests take all cores by themselves; all else runs a file a process.
+# Ray's workers are nice: beside tests that compute they would starve, beside each other they do not.
 ALONE := $(addprefix tests/search/,studies cli tracking test_store.py test_ui.py)
 test: $(STAMP) ## the tests that are quick (some 15 minutes on two cores)
-	$(BIN)/python -m pytest $(ALONE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ALONE)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests $(ALONE:%=--ignore=%)
 
 slow: $(STAMP) ## the tests that are not
 	$(BIN)/python -m pytest -m slow

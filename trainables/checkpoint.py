@@ -6,6 +6,7 @@ import os
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
 
@@ -31,7 +32,10 @@ def save(path: Path, state: State | Packed) -> None:
     try:
         with aside.open("wb") as file:
             packed = state if isinstance(state, Packed) else pack(state)
-            torch.save({PACKED: packed.marked, "tensors": packed.flat}, file)
+            patient: Any = _Patient(file)
+            torch.save({PACKED: packed.marked, "tensors": packed.flat}, patient)
+            if patient.fault is not None:
+                raise patient.fault
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -43,6 +47,35 @@ def save(path: Path, state: State | Packed) -> None:
         os.fsync(folder)  # else a power cut may forget the new name
     finally:
         os.close(folder)
+
+
+class _Patient:
+    """A file that keeps its error for later. Torch's writer, told of a full disk, ends the whole process.
+
+    Args:
+        file: Where it writes.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.fault: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write, unless that has failed before."""
+        if self.fault is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.fault = error
+        return len(data)
+
+    def flush(self) -> None:
+        """See `write`."""
+        if self.fault is None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                self.fault = error
 
 
 def load(path: Path) -> State | None:

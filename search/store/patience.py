@@ -56,7 +56,7 @@ class Patience:
                 raise
             except Exception as error:
                 said = _said(error)
-                if any(word in said.lower() for word in _FULL):
+                if is_full(said):
                     raise StudyError(
                         f"the ledger's disk must have room, but {said}; free some, and the same command goes on"
                     ) from error
@@ -78,6 +78,11 @@ class Patience:
                 if again:
                     self._tell(f"the ledger is back after {self._clock() - began:.0f} s")
                 return done
+
+
+def is_full(said: str) -> bool:
+    """Whether a database's, or the system's, words are those for a disk without room, which waiting does not mend."""
+    return any(words in said.lower() for words in _FULL)
 
 
 def is_away(error: BaseException) -> bool:

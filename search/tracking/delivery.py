@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from search.store.layout import Store
+from search.store.patience import is_full
 from search.store.quiet import hushed
 from search.tracking.patch import RunPatch, merge
 from search.tracking.spool import Spool
@@ -104,7 +105,7 @@ class Delivery:
                     if _is_refusal(error):
                         refused.append(todo.pop(0))
                         continue
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or is_full(self._problem):
                     # From now on each write is tried once, until one succeeds.
                     self._away = True
                     break

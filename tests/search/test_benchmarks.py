@@ -13,11 +13,11 @@ SHORT = ["--seeds", "2", "--trainings", "2"]
 
 QUICK = {
     "search": [*SHORT, "--tasks", "families", "--only", "default", "--rows"],
-    "warm": SHORT,
     "decisions": ["--trials", "12"],
     "driver": ["--records", "24", "--workers", "2", "--space", "finetune"],
 }
 SLOW = {
+    "warm": SHORT,
     "features": ["--pairs", "2"],
     "starting": ["--trials", "3"],
     "processor": ["--rounds", "1", "test_resnet"],

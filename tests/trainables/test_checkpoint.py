@@ -175,3 +175,30 @@ def test_whoever_reads_while_it_is_written_gets_a_whole_one(tmp_path):
     reader.join()
     assert all(loaded is not None and same(loaded, state(loaded["epoch"])) for loaded in seen)
     assert len({loaded["epoch"] for loaded in seen}) > 1
+
+
+ON_A_SMALL_DISK = """
+import resource, sys
+import torch
+from pathlib import Path
+from trainables import checkpoint
+path, size = Path(sys.argv[1]), int(sys.argv[2])
+checkpoint.save(path, {"epoch": 1, "weights": torch.zeros(4)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+try:
+    checkpoint.save(path, {"epoch": 2, "weights": [torch.rand(100, 100) for _ in range(40)]})
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("size", [1, 3000, 100_000, 1_500_000])
+def test_a_disk_that_fills_is_an_error_and_not_the_end_of_the_process(tmp_path, size):
+    """Torch's own writer ends the process when its file tells it of an error."""
+    path = tmp_path / "last.pt"
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_SMALL_DISK, path, str(size)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "OSError\n"), done.stderr
+    assert checkpoint.load(path)["epoch"] == 1
+    assert list(tmp_path.iterdir()) == [path]

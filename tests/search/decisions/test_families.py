@@ -58,13 +58,20 @@ def test_another_seed_is_another_landscape():
     assert abs(spearmanr(one, other)[0]) < 0.9
 
 
-def test_the_default_beats_plain_asha_on_made_up_curves():
+@pytest.mark.parametrize(
+    ("names", "seeds"),
+    [(("smooth",), 4), pytest.param(("smooth", "crossing", "late"), 6, marks=pytest.mark.slow)],
+    ids=["one", "three"],
+)
+def test_the_default_beats_plain_asha_on_made_up_curves(names, seeds):
     def regret(task, seed, **names):
         budget = 30 * task.max_epochs
         found = simulate(task.space, task.curve, task.max_epochs, budget, seed=seed, **names)
         return task.regret(found.best_at(budget))
 
-    tasks = [made_up(name) for name in ("smooth", "crossing", "late")]
-    ours = [regret(task, seed) for task in tasks for seed in range(6)]
-    plain = [regret(task, seed, searcher="random", scheduler="asha") for task in tasks for seed in range(6)]
+    tasks = [made_up(name) for name in names]
+    ours = [regret(task, seed) for task in tasks for seed in range(seeds)]
+    plain = [
+        regret(task, seed, searcher="random", scheduler="asha") for task in tasks for seed in range(seeds)
+    ]
     assert np.mean(ours) < 0.6 * np.mean(plain)

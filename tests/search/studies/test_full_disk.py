@@ -89,4 +89,5 @@ def test_a_study_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(disk, tmp
         trial.number: (STATUS[trial.state.name], trial.state.name) for trial in trials
     }
     trained = Counter((tmp_path / "epochs.log").read_text().splitlines())
-    assert sum(trained.values()) - len(trained) <= 2  # those in flight, whose epoch could not be written
+    # Of the two in flight and the one that waited, an epoch that could not be written and the one after it.
+    assert sum(trained.values()) - len(trained) <= 6

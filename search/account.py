@@ -73,16 +73,18 @@ def session(ledger: Ledger, workers: int, began: float | None = None) -> Iterato
     this: dict[str, Any] = {"began": began or time.time(), "ended": None, "workers": workers}
     ledger.study.set_user_attr(SESSIONS, [*earlier, this])
 
-    def end() -> None:
-        ledger.note(SESSIONS, [*earlier, {**this, "ended": time.time()}])
+    def ended() -> list[dict[str, Any]]:
+        return [*earlier, {**this, "ended": time.time()}]
 
     try:
         yield
     except BaseException:
-        with suppress(Exception):  # what went wrong is of more interest
-            end()
+        with suppress(
+            Exception
+        ):  # what went wrong is of more interest; a ledger that is away is not waited for
+            ledger.study.set_user_attr(SESSIONS, ended())
         raise
-    end()
+    ledger.note(SESSIONS, ended())
 
 
 def sessions_of(ledger: Ledger) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
@@ -14,6 +15,9 @@ from search.store.layout import Store
 
 SEARCH, CONFIRM = "search", "confirm"
 """The phases of a study."""
+
+LEDGER = "ledger"
+"""The file beside a study's checkpoints that names the ledger which knows it."""
 
 
 class Checkpoints(Listener):
@@ -35,6 +39,12 @@ class Checkpoints(Listener):
             return self._store.study_checkpoints(self._study) / CONFIRM / str(number)
         return self._store.checkpoints(self._study, number)
 
+    def mark(self) -> None:
+        """Write down whose they are: one folder may serve studies of several ledgers."""
+        mark = self._store.study_checkpoints(self._study) / LEDGER
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(self._store.ledger_name)
+
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """See `tidy`."""
         self.tidy(phase, trial)
@@ -44,7 +54,8 @@ class Checkpoints(Listener):
         folder = self.folder(phase, trial.number)
         if trial.state is TrialState.COMPLETE:
             for left in (folder / LAST, *folder.glob("*.tmp")):  # of a process that ended while it wrote
-                left.unlink(missing_ok=True)
+                with suppress(OSError):  # it takes room, and nothing else
+                    left.unlink()
         elif trial.state.is_finished():
             shutil.rmtree(folder, ignore_errors=True)
 

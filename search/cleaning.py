@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search import register
-from search.checkpoints import CONFIRM, Checkpoints
+from search.checkpoints import CONFIRM, LEDGER, Checkpoints
 from search.errors import StudyError
 from search.execution.names import BEST
 from search.overview import load_study
 from search.store.layout import Store
 from spaces import InputError
 from trainables.data.cache import cache_folder
+
+CACHED = ("stores", "features", "glyphs-*.safetensors")
+"""What of the cache folder is made from what one has; data sets that were fetched stay."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,24 @@ def removable(store: Store, names: Sequence[str] = (), *, cache: bool = False) -
     for name in names:
         found += _losers(store, name)
     if cache:
-        for folder in sorted(cache_folder().glob("*")):
+        for folder in sorted(path for kind in CACHED for path in cache_folder().glob(kind)):
             found.append(Removable(folder, "cache, made again when it is needed", _size(folder)))
     return [one for one in found if one.bytes or one.path.is_dir()]
 
 
-def remove(store: Store, parts: Sequence[Removable], names: Sequence[str] = ()) -> None:
-    """Remove what `removable` has named.
+def remove(
+    store: Store, shown: Sequence[Removable], names: Sequence[str] = (), *, cache: bool = False
+) -> list[Removable]:
+    """Remove what was shown, as far as it still may go: meanwhile a study may have begun or gone on.
+
+    Args:
+        store: Whose.
+        shown: What `removable` gave.
+        names: As for `removable`.
+        cache: Likewise.
+
+    Returns:
+        What is gone.
 
     Raises:
         StudyError: One of the studies is being run.
@@ -68,11 +82,14 @@ def remove(store: Store, parts: Sequence[Removable], names: Sequence[str] = ()) 
     with ExitStack() as held:
         for name in names:
             held.enter_context(register.alone(store, name))
+        may_go = {part.path for part in removable(store, names, cache=cache)}
+        parts = [part for part in shown if part.path in may_go]
         for part in parts:
             if part.path.is_dir():
                 shutil.rmtree(part.path)
             else:
                 part.path.unlink(missing_ok=True)
+    return parts
 
 
 def _folders(store: Store) -> list[Path]:
@@ -81,9 +98,14 @@ def _folders(store: Store) -> list[Path]:
 
 
 def _strange(store: Store) -> Iterator[Removable]:
+    if store.optuna is None and not store.optuna_db.exists():
+        return  # no ledger: nobody says which studies there are
     known = set(register.study_names(store))
     for folder in _folders(store):
-        if folder.name not in known:
+        mark = folder / LEDGER
+        # Those of before there were marks are of the store's own ledger.
+        ours = mark.read_text() == store.ledger_name if mark.exists() else store.optuna is None
+        if ours and folder.name not in known and not _runs(store, folder.name):
             yield Removable(folder, "checkpoints of a study that the ledger does not know", _size(folder))
 
 
@@ -97,28 +119,37 @@ def _unfinished(store: Store) -> Iterator[Removable]:
 
 
 def _runs(store: Store, name: str) -> bool:
+    """Whether a driver has it, which also this process may be."""
     try:
         with register.alone(store, name):
             return False
-    except StudyError:
+    except (StudyError, InputError):
         return True
 
 
 def _losers(store: Store, name: str) -> Iterator[Removable]:
     study = load_study(store, name)
-    answer = study.result().answer
-    if answer is None:
+    result = study.result()
+    trials = register.find_study(store, name).get_trials(deepcopy=False)
+    if result.answer is None and (
+        study.spec.finalists or any(not trial.state.is_finished() for trial in trials)
+    ):
         raise InputError(f"a study must have its answer before its weights can go, but {name!r} has none yet")
     checkpoints = Checkpoints(store, name)
-    kept = {answer.winner.label, *([answer.baseline.label] if answer.baseline is not None else [])}
-    ledger = register.find_study(store, register.confirm_name(name))
-    for training in ledger.get_trials(deepcopy=False):
+    winner, kept = None, set()
+    if result.answer is not None:
+        winner = result.answer.winner.number
+        kept = {result.answer.winner.label, *([one.label] if (one := result.answer.baseline) else [])}
+    elif any(trial.state == "COMPLETE" for trial in result.trials):
+        winner = result.best.number  # without finalists the best of the search
+    ledger = register.read_ledger(store, register.confirm_name(name), study.spec.search_space())
+    for training in ledger.trials():
         path = checkpoints.folder(CONFIRM, training.number)
         if training.user_attrs.get("candidate") not in kept and path.exists():
             yield Removable(path, f"weights of a finalist of {name!r} that did not win", _size(path))
-    for trial in register.find_study(store, name).get_trials(deepcopy=False):
+    for trial in trials:
         path = checkpoints.folder("search", trial.number)
-        if trial.number != answer.winner.number and (path / BEST).exists():
+        if trial.number != winner and (path / BEST).exists():
             yield Removable(path, f"weights of a trial of {name!r} that did not win", _size(path))
 
 

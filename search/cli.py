@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from search.exits import run_as_program
 from spaces.errors import InputError
 
 NAME = "finetune-search"
@@ -317,7 +316,7 @@ def clean(
     ] = None,
     cache: Annotated[
         bool,
-        typer.Option("--cache", help="Also decoded images and stored features; made again when needed."),
+        typer.Option("--cache", help="Also decoded images, stored features, built-in weights: made again."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
     store: StoreOption = None,
@@ -346,10 +345,10 @@ def clean(
             typer.echo("nothing was removed")
             return
     try:
-        remove(place, parts, given)
+        gone = remove(place, parts, given, cache=cache)
     except OSError as error:
         raise InputError(f"what is to go must be one's own to remove, but {error}") from None
-    typer.echo(f"removed {whole}")
+    typer.echo(f"removed {total(gone)}")
 
 
 @app.command()
@@ -381,7 +380,6 @@ def _load(name: str, store: Path | None) -> Any:
     from search.overview import load_study
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it says which studies it opens
-
     return load_study(_store(store), name)
 
 
@@ -399,49 +397,4 @@ def _show(study: Any, result: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line; exit 0 when done, 2 for bad input with one sentence, 1 for anything else."""
-    from search.errors import StudyError
-
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # for `package.module:attribute`, as with `python -m search`
-    try:
-        code = app(prog_name=NAME, standalone_mode=False)
-        sys.stdout.flush()
-    except InputError as error:
-        _fail(str(error), 2)
-    except StudyError as error:
-        _fail(str(error), 1)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; the same command goes on where it stopped", 1)
-    except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own: a mistyped option
-            _fail_usage(error)
-        root: BaseException = error
-        while (below := root.__cause__ or root.__context__) is not None:
-            root = below
-        if isinstance(root, sqlite3.DatabaseError):
-            _fail(f"the databases of the store must be whole and readable, but one of them says: {root}", 1)
-        raise
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fail_usage(error: Any) -> NoReturn:
-    said = str(error.format_message()).rstrip(".")
-    if type(error).__name__ == "NoArgsIsHelpError":
-        print(said, file=sys.stderr)
-        sys.exit(2)
-    context: Any = getattr(error, "ctx", None)
-    if said.startswith("No such command") and "Did you mean" not in said:
-        said = f"{said}; there are: {', '.join(context.command.list_commands(context))}"
-    elif said.startswith("No such command"):
-        said = said.replace(". Did you mean", "; did you mean")
-    elif context is not None:
-        said = f"{said}; see {context.command_path} --help"
-    _fail(said, 2)
-
-
-def _fail(sentence: str, code: int) -> NoReturn:
-    print(f"{NAME}: {sentence}", file=sys.stderr)
-    sys.exit(code)
+    run_as_program(app, NAME)

@@ -108,7 +108,7 @@ class Confirmation:
             baseline=baseline if baseline.val else None,
             finalists=[winner, *complete[1:]],
             optimism=best - fmean(winner.val),
-            openings=self.ledger.study.user_attrs.get(OPENINGS, []),
+            openings=self.ledger.noted(OPENINGS, []),
         )
 
     def _is_over(self) -> bool:
@@ -136,7 +136,7 @@ class Confirmation:
     def _confirmed(self, label: str, trial: FrozenTrial | None, seeds: Sequence[int]) -> Confirmed:
         done = self._trainings(label)
         trainings = [done[seed] for seed in seeds if seed in done]
-        measured: dict[str, Any] = self.ledger.study.user_attrs.get(TEST, {})
+        measured: dict[str, Any] = self.ledger.noted(TEST, {})
         return Confirmed(
             label=label,
             number=trial.number if trial is not None else 0,
@@ -146,14 +146,13 @@ class Confirmation:
         )
 
     def _open_test(self, labels: Sequence[str], evaluate: Evaluate) -> None:
-        study = self.ledger.study
-        measured: dict[str, float] = dict(study.user_attrs.get(TEST, {}))
+        measured: dict[str, float] = dict(self.ledger.noted(TEST, {}))
         unseen = [
             t for label in labels for t in self._trainings(label).values() if str(t.number) not in measured
         ]
         if not unseen:
             return
-        openings = [*study.user_attrs.get(OPENINGS, []), datetime.now(UTC).isoformat(timespec="seconds")]
+        openings = [*self.ledger.noted(OPENINGS, []), datetime.now(UTC).isoformat(timespec="seconds")]
         self.ledger.note(OPENINGS, openings)  # first: an opening that is not written down never happened
         for training in unseen:
             measured[str(training.number)] = evaluate(training)

@@ -154,6 +154,10 @@ class Ledger:
         )
         self._counted = size + 1, waiting + 1
 
+    def noted(self, name: str, otherwise: Any) -> Any:
+        """What was written down of the study, or `otherwise`."""
+        return self._patience.of(lambda: self.study.user_attrs).get(name, otherwise)
+
     def note(self, name: str, value: Any) -> None:
         """Write down something of the study; `value` as JSON has it."""
         self._patience.of(lambda: self.study.set_user_attr(name, value))

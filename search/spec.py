@@ -67,7 +67,7 @@ class StudySpec(Fixed):
         together: Trials of one process, their passes made as one where their networks and batches are alike;
             ``auto`` measures on a GPU whether that pays, and is 1 on a processor.
         silence: Seconds without a record after which a trial's process is taken to hang, and is ended; ``auto`` is an
-            hour for the study's first epoch, then ten minutes or ten times the longest epoch.
+            hour for a trial's first epoch, then ten minutes, and in any case ten times the longest epoch so far.
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
     """
 

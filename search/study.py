@@ -125,7 +125,8 @@ class Study:
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
             prepare(self.store)
-            patience = Patience(AWAY, view.on_trouble, lock.again)
+            self._checkpoints.mark()
+            patience = Patience(AWAY, view.on_trouble, lock.check)
             ledger = register.open_ledger(self.store, spec, space, spec.name, patience)
             register.enter(ledger, spec)
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import zipfile
@@ -49,6 +50,10 @@ def save(path: Path, state: State | Packed) -> None:
         os.close(folder)
 
 
+_NO_FILE = (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EINVAL)
+"""What a system says of a file that is not there, or not whole."""
+
+
 class _Patient:
     """A file that keeps its error for later. Torch's writer, told of a full disk, ends the whole process.
 
@@ -83,6 +88,9 @@ def load(path: Path) -> State | None:
 
     Torch writes a checksum of each part and does not look at it when it reads: it would take weights
     with a flipped bit for good ones. So the checksums are verified here.
+
+    Raises:
+        OSError: It cannot be read for the moment.
     """
     try:
         with zipfile.ZipFile(path) as parts:
@@ -93,6 +101,10 @@ def load(path: Path) -> State | None:
             state = unpack(Packed(state[PACKED], state["tensors"]))
     except MemoryError:
         raise  # says nothing about the file
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise  # a disk that is away for the moment: what lies on it may be whole
     except Exception:  # of a file that is not whole, zipfile and torch raise a dozen kinds
         return None
     return state if isinstance(state, dict) else None

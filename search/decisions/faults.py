@@ -58,23 +58,23 @@ class Causes:
     """Counts why the trials of one driver fail."""
 
     def __init__(self) -> None:
-        self._left: set[int] = set()
+        self._ran: set[int] = set()
         self._failed: Counter[str] = Counter()
 
-    def left(self, number: int) -> None:
-        """A trial has given its worker back, whatever for."""
-        self._left.add(number)
+    def ran(self, number: int) -> None:
+        """A trial has come to an epoch, or to its end."""
+        self._ran.add(number)
 
     def failed(self, number: int, reason: str) -> str | None:
-        """A trial is FAIL.
+        """A trial is FAIL, and not by its recipe.
 
         Returns:
             Why the study is of no use as it is, or none. Reasons that differ in their numbers alone are one.
         """
-        self.left(number)
+        self.ran(number)
         cause = re.sub(r"\d[\w.+-]*", "#", reason)
         self._failed[cause] += 1
-        count, all_of_them = self._failed[cause], len(self._left)
+        count, all_of_them = self._failed[cause], len(self._ran)
         if count < ENOUGH_FAILED or count < SHARE_FAILED * all_of_them:
             return None
         trials = f"all {count}" if count == all_of_them else f"{count} of the {all_of_them}"

@@ -200,6 +200,7 @@ class Phase:
         time_ms = self.ledger.record(number, record)
         decision = Decision.CONTINUE
         if time_ms is not None:
+            self._causes.ran(number)
             self._listener.on_record(self.name, number, record, time_ms)
             # A trial's last record is judged too: it counts at its rung, as it does when a driver takes over.
             decision = self._judge(number, record, self._clock())
@@ -211,7 +212,6 @@ class Phase:
         elif decision is Decision.PAUSE:
             self.ledger.pause(number)
             self._live.discard(number)
-            self._causes.left(number)
             self._listener.on_pause(self.name, number)
         return decision
 
@@ -234,7 +234,7 @@ class Phase:
             lost: What its seconds went into after its last record, where that is known.
 
         Raises:
-            StudyError: Most trials fail, and for one cause.
+            StudyError: Most trials fail, and for one cause that is not their recipe.
         """
         if number not in self._live:
             return
@@ -249,7 +249,7 @@ class Phase:
                 return
             reason, lost = in_words(reason, faults), None
         self._end(number, self.ledger.fail(number, reason, diverged=diverged, lost=lost))
-        verdict = self._causes.failed(number, reason)
+        verdict = None if diverged else self._causes.failed(number, reason)
         if verdict is not None:
             raise StudyError(f"{verdict}; mend that, and the same command goes on")
 
@@ -262,7 +262,7 @@ class Phase:
 
     def _end(self, number: int, trial: FrozenTrial) -> None:
         self._live.discard(number)
-        self._causes.left(number)
+        self._causes.ran(number)
         self._policy.end(number, STATUS[trial.state], diverged=DIVERGED in trial.user_attrs)
         self._listener.on_end(self.name, trial)
 

@@ -200,10 +200,10 @@ class RayCallback(Callback):
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Ray looks around, many times a second: what hangs is ended, which Ray then tells as a death."""
-        limit = self._watch.limit
+        self._deaths.look()
         overdue = set(self._watch.overdue())
         for trial in [trial for trial in trials if trial.trial_id in overdue] if overdue else []:
-            self._silent[trial.trial_id] = limit
+            self._silent[trial.trial_id] = self._watch.limit(trial.trial_id)
             with suppress(Exception):  # it may have died this very moment
                 ray.kill(trial.temporary_state.ray_actor)
 

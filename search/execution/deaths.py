@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,11 +15,21 @@ KILLED = "its process died: it was killed, or a library in it crashed"
 NODE = "the machine that it ran on is gone"
 
 
+RECENT = 10.0
+"""Seconds within which a kill for want of memory explains a death."""
+
+
 class Deaths:
     """Tells one death from another. The kernel counts the processes that it kills for want of memory."""
 
-    def __init__(self) -> None:
-        self._kills = kills()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kills, self._looked = kills(), clock()
+
+    def look(self) -> None:
+        """To be called often: what the kernel killed a while ago was another's process."""
+        if self._clock() - self._looked > RECENT:
+            self._kills, self._looked = kills(), self._clock()
 
     def reason(self, error: BaseException | None) -> str:
         """Why a process is gone.
@@ -31,7 +43,7 @@ class Deaths:
             return MEMORY
         if isinstance(error, RayTaskError):
             cause = error.cause if error.cause is not None else error
-            return f"its process could not run it: {type(cause).__name__}: {str(cause).splitlines()[0]}"
+            return f"its process could not run it: {type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
         if "creation task" in text:
             return f"its process could not be started: {text.strip().splitlines()[-1]}"
         if "node has died" in text:

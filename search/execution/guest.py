@@ -102,7 +102,7 @@ class Guest(ray.tune.Trainable):
     def _patience(self) -> float:
         """Seconds; less than the driver's, so that this trial does not fall for another one."""
         self._watch.begin(self)
-        return self._watch.limit / 2
+        return self._watch.limit(self) / 2
 
     def _noted(self, told: dict[str, Any]) -> dict[str, Any]:
         """Whoever goes on with the trial need not tell it again."""

@@ -107,6 +107,11 @@ class Store:
         return self.optuna or sqlite_url(self.optuna_db)
 
     @property
+    def ledger_name(self) -> str:
+        """The ledger's address without what is secret in it."""
+        return re.sub(r"//[^/@]*@", "//", self.optuna_url)
+
+    @property
     def mlflow_uri(self) -> str:
         """What an MLflow client is opened with."""
         return self.mlflow or sqlite_url(self.mlflow_db)

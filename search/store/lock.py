@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,16 @@ from spaces import InputError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+CHECK_SECONDS = 5.0
+"""How often a lock on a server is looked after."""
+
+ATTEMPTS = 10
+HOLDER = """
+SELECT pid, application_name FROM pg_stat_activity JOIN pg_locks USING (pid)
+WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = %(key)s
+"""
 
 
 class StudyLock:
@@ -37,6 +48,9 @@ class StudyLock:
         self._path = store.study_lock(name)
         self._file = FileLock(self._path, timeout=0)
         self._connection: Connection | None = None
+        self._checked = 0.0
+        # Two containers may have one name and one process number.
+        self._me = f"finetune-search {os.getpid()} {uuid.uuid4().hex[:8]} {socket.gethostname()}"[:63]
 
     @contextmanager
     def held(self) -> Iterator[StudyLock]:
@@ -61,22 +75,29 @@ class StudyLock:
                 self._owner.write_text(json.dumps(_me()))
             yield self
         finally:
-            self._owner.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._owner.unlink()
             if self._connection is not None:
                 with suppress(Exception):  # a server that is away has let go of it
                     self._connection.close()
             self._file.release()
 
-    def again(self) -> None:
-        """Hold it again after the ledger's server was away, which then has forgotten who held what.
+    def check(self) -> None:
+        """See to it that the lock is still there: a server that restarts, or that cuts a connection, forgets it.
 
         Raises:
-            StudyError: Another driver was quicker.
+            StudyError: Another driver has it.
+            SQLAlchemyError: The server is away.
         """
-        if self._connection is not None:
+        if self._connection is None or time.monotonic() - self._checked < CHECK_SECONDS:
+            return
+        try:
+            _ask(self._connection, "SELECT 1", {})
+        except Exception:  # it is gone, whatever for
             with suppress(Exception):
                 self._connection.close()
             self._take_database()
+        self._checked = time.monotonic()
 
     @property
     def _owner(self) -> Path:
@@ -96,23 +117,24 @@ class StudyLock:
         from sqlalchemy import create_engine
         from sqlalchemy.pool import NullPool
 
-        key = {"key": int.from_bytes(hashlib.sha256(self._name.encode()).digest()[:8], "big", signed=True)}
         engine = create_engine(
             self._store.optuna_url, poolclass=NullPool, isolation_level="AUTOCOMMIT",
-            connect_args={"application_name": f"finetune-search {os.getpid()} {socket.gethostname()}"[:63]},
+            connect_args={"application_name": self._me, "connect_timeout": 10},
         )  # fmt: skip
         self._connection = engine.connect()
         # Of the session, not of a transaction: it ends with the connection, and so with its owner.
-        if _ask(self._connection, "SELECT pg_try_advisory_lock(%(key)s)", key):
-            return
-        holder = _ask(
-            self._connection,
-            "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' "
-            "AND granted AND (classid::bigint << 32 | objid::bigint) = %(key)s",
-            key,
-        )
-        words = str(holder or "").split()
-        raise self._refusal({"process": words[1], "machine": words[2]} if len(words) == 3 else {})
+        key = {"key": int.from_bytes(hashlib.sha256(self._name.encode()).digest()[:8], "big", signed=True)}
+        for _ in range(ATTEMPTS):
+            if _ask(self._connection, "SELECT pg_try_advisory_lock(%(key)s)", key):
+                return
+            pid, holder = self._connection.exec_driver_sql(HOLDER, key).one_or_none() or (0, "")
+            if holder == self._me:  # a connection of ours, cut, of which the server has not heard yet
+                _ask(self._connection, "SELECT pg_terminate_backend(%(pid)s)", {"pid": pid})
+            elif holder:
+                break
+            time.sleep(0.2)
+        words = str(holder).split()
+        raise self._refusal({"process": words[1], "machine": words[3]} if len(words) == 4 else {})
 
     def _refusal(self, owner: dict[str, Any]) -> StudyError:
         where = f"process {owner['process']} on {owner['machine']}" if owner else "another process"

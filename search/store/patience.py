@@ -19,7 +19,7 @@ class Patience:
     Args:
         seconds: For how long.
         tell: Told in a sentence that the ledger is away, and that it is back.
-        back: Called once it is back, before anything else is done there.
+        check: Called before anything else is done there; fails if the ledger is away, or is another driver's by now.
         sleep: Waits.
         clock: Seconds.
     """
@@ -28,11 +28,11 @@ class Patience:
         self,
         seconds: float = 0.0,
         tell: Callable[[str], None] = lambda text: None,
-        back: Callable[[], None] = lambda: None,
+        check: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._seconds, self._tell, self._back, self._sleep, self._clock = seconds, tell, back, sleep, clock
+        self._seconds, self._tell, self._check, self._sleep, self._clock = seconds, tell, check, sleep, clock
 
     def of(self, act: Callable[[], T], found: Callable[[], T | None] = lambda: None) -> T:
         """What `act` gives, be it later.
@@ -42,14 +42,13 @@ class Patience:
             found: What an earlier attempt has done of which nobody knows whether it was heard; none if nothing.
 
         Raises:
-            StudyError: The ledger stays away, or its disk is full.
+            StudyError: The ledger stays away, its disk is full, or another driver has taken the study.
             Exception: Anything else that is wrong with what is read or written.
         """
         began, wait, again = self._clock(), FIRST_WAIT, False
         while True:
             try:
-                if again:
-                    self._back()
+                self._check()
                 done = found() if again else None
                 done = act() if done is None else done
             except StudyError:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 ATTEMPTS = 5
-"""At a transaction that the database turns down for what may pass: a lost connection, a deadlock, a file in use."""
+"""At a transaction that the database turns down for what may pass: a deadlock, a file in use."""
 T = TypeVar("T")
 
 
@@ -127,7 +127,7 @@ def _tables_of(storage: BaseStorage) -> RDBStorage | None:
 
 def _transact(storage: RDBStorage, deed: Callable[[Connection], T]) -> T:
     """One transaction, tried again where that may help. Fails as Optuna's own calls do."""
-    from sqlalchemy.exc import OperationalError, SQLAlchemyError
+    from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -137,7 +137,9 @@ def _transact(storage: RDBStorage, deed: Callable[[Connection], T]) -> T:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                 return deed(connection)
         except SQLAlchemyError as error:
-            if isinstance(error, OperationalError) and attempt < ATTEMPTS:
+            # One whose connection is lost may have been heard: who calls looks first, and knows what to look for.
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            if isinstance(error, OperationalError) and attempt < ATTEMPTS and not lost:
                 time.sleep(random.random() * 0.2 * attempt)
                 continue
             raise StorageInternalError(

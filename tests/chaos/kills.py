@@ -106,19 +106,21 @@ class Outcome:
 
     kind: str
     moment: float
+    done: bool = False
     finished: int = 0
     running: int = 0
     again: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
-def kill(kind: str, process: subprocess.Popen[bytes], rng: random.Random) -> None:
-    """Do it. An actor is one of those that train, if there are any by now."""
+def kill(kind: str, process: subprocess.Popen[bytes], rng: random.Random) -> bool:
+    """Do it. Returns whether there was one to kill: of those that train there is none at the beginning."""
     if kind == "actor":
         there = psutil.Process(process.pid).children(recursive=True)
         actors = [one for one in there if "ray::Worker" in " ".join(_words(one))]
-        if actors:
-            rng.choice(actors).kill()
+        if not actors:
+            return False
+        rng.choice(actors).kill()
     elif kind == "node":
         there = psutil.Process(process.pid).children(recursive=True)
         for one in there:
@@ -138,6 +140,7 @@ def kill(kind: str, process: subprocess.Popen[bytes], rng: random.Random) -> Non
         if kind == "twice":
             time.sleep(rng.random())
             process.send_signal(signal.SIGINT)
+    return True
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -157,13 +160,13 @@ def disturb(number: int, folder: Path, undisturbed: dict[int, dict[int, float]],
         seconds: What that one took.
     """
     rng = random.Random(number)
-    outcome = Outcome(list(KINDS)[number % len(KINDS)], rng.uniform(0.05, 0.95) * seconds)
+    outcome = Outcome(list(KINDS)[number % len(KINDS)], rng.uniform(0.1, 0.95) * seconds)
     study = Study(folder)
     process = study.start()
     try:
         process.wait(outcome.moment)
     except subprocess.TimeoutExpired:
-        kill(outcome.kind, process, rng)
+        outcome.done = kill(outcome.kind, process, rng)
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -229,11 +232,20 @@ def _faults_of(study: Study, undisturbed: dict[int, dict[int, float]]) -> list[s
 
 
 def undisturbed(folder: Path) -> tuple[dict[int, dict[int, float]], float]:
-    """The study's curves, and its seconds."""
-    study, began = Study(folder), time.monotonic()
-    if study.start().wait(PATIENCE):
-        raise SystemExit(study.said())
-    return study.curves(), time.monotonic() - began
+    """The study's curves, and its seconds: those of a second time, when nothing has to be read from the disk first."""
+    seconds, curves = 0.0, []
+    for time_of in ("first", "second"):
+        study, began = Study(folder / time_of), time.monotonic()
+        study.folder.mkdir(parents=True)
+        if study.start().wait(PATIENCE):
+            raise SystemExit(study.said())
+        curves.append(study.curves())
+        seconds = time.monotonic() - began
+    first, second = curves
+    both = [(first[number], second[number]) for number in first]
+    if any(one[epoch] != other[epoch] for one, other in both for epoch in one.keys() & other.keys()):
+        raise SystemExit("two undisturbed studies must have the same curves, but have not")
+    return second, seconds
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -246,7 +258,7 @@ def table(outcomes: list[Outcome]) -> str:
     for outcome in outcomes:
         by_kind[outcome.kind].append(outcome)
     for kind, words in KINDS.items():
-        found = by_kind[kind]
+        found = [one for one in by_kind[kind] if one.done]
         if found:
             finished, running = sum(one.finished for one in found), sum(one.running for one in found)
             again, wrong = sum(one.again for one in found), sum(bool(one.wrong) for one in found)
@@ -264,9 +276,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="finetune-search-chaos-") as name:
-        whole = Path(name) / "undisturbed"
-        whole.mkdir()
-        curves, seconds = undisturbed(whole)
+        curves, seconds = undisturbed(Path(name) / "undisturbed")
         print(f"undisturbed: {seconds:.0f} s", flush=True)
         for number in range(given.first, given.first + given.number):
             folder = Path(name) / str(number)
@@ -274,6 +284,7 @@ def main() -> None:
             outcome = disturb(number, folder, curves, seconds)
             outcomes.append(outcome)
             stood = f"{outcome.finished} finished, {outcome.running} in flight, {outcome.again} epochs again"
+            stood += "" if outcome.done else ", nothing was killed"
             found = "; ".join(outcome.wrong) or "all well"
             print(f"{number}: {outcome.kind} at {outcome.moment:.1f} s, {stood}: {found}", flush=True)
             if outcome.wrong:

@@ -66,15 +66,9 @@ def test_a_ledger_on_a_server_has_one_driver_whatever_folder_it_has(tmp_path):
         with StudyLock(there, "one").held() as lock:
             said: list[str] = []
             database.stop()
-            patience = Patience(60, said.append, lock.again, sleep=lambda seconds: database.start())
-            asked = iter([OSError])
-
-            def read() -> str:
-                if next(asked, None):
-                    lock._connection.exec_driver_sql("SELECT 1")
-                return "read"
-
-            assert patience.of(read) == "read"
+            patience = Patience(60, said.append, lock.check, sleep=lambda seconds: database.start())
+            lock._checked = 0.0  # as if it were a while ago
+            assert patience.of(lambda: "read") == "read"
             assert [text.partition(" (")[0] for text in said[:1]] == ["the ledger is away"]
             assert said[1].startswith("the ledger is back after")
             assert f"process {os.getpid()} on " in take(here)  # it holds the lock again
@@ -85,10 +79,30 @@ def test_who_was_quicker_while_the_server_was_away_keeps_the_study(tmp_path):
     with postgres() as database:
         here, there = (Store(tmp_path / name, optuna=database.url) for name in ("here", "there"))
         with StudyLock(here, "one").held() as lock:
-            database.stop()
+            database.stop()  # between two calls, so that nobody notices but who looks after the lock
             database.start()
+            lock._checked = 0.0
+            patience = Patience(60, check=lock.check)
             with StudyLock(there, "one").held(), pytest.raises(StudyError, match="is being run by process"):
-                lock.again()
+                patience.of(lambda: "read")
+
+
+def test_a_connection_that_was_cut_and_that_the_server_still_knows_is_no_other_driver(tmp_path):
+    with postgres() as database:
+        store = Store(tmp_path / "mlruns", optuna=database.url)
+        with StudyLock(store, "one").held() as lock:
+            old, lock._connection = (
+                lock._connection,
+                None,
+            )  # the network is gone, the server has not heard of it
+            lock._take_database()
+            lock._checked = 0.0
+            lock.check()
+            assert "is being run by process" in take(Store(tmp_path / "there", optuna=database.url))
+            with pytest.raises(Exception, match=r"terminating connection|closed"):
+                old.exec_driver_sql("SELECT 1")
+            old.invalidate()
+            old.close()
 
 
 def test_a_ledger_that_stays_away_ends_the_study_and_other_errors_are_not_waited_for():

@@ -55,17 +55,28 @@ def test_the_time_is_found_from_the_epochs_that_come():
     clock = Clock()
     watch = Watch(clock=clock)
     watch.begin("a")
-    assert watch.limit == FIRST
+    assert watch.limit("a") == FIRST
     clock.now = 20
     watch.heard("a")
-    assert watch.limit == LEAST
-    clock.now = 120
-    watch.heard("a")
-    assert watch.limit == 1000
-    watch.begin("b")
-    clock.now = 130
+    assert watch.limit("a") == LEAST
+    watch.begin("b")  # a dearer recipe
+    assert watch.limit("b") == FIRST
+    clock.now = 520
     watch.heard("b")
-    assert watch.limit == 1000
+    assert watch.limit("a") == watch.limit("b") == 5000
+    watch.end("b")
+    watch.begin("b")
+    assert watch.limit("b") == 5000
+
+
+def test_what_a_driver_waited_for_itself_is_no_epochs_time():
+    clock = Clock()
+    watch = Watch(clock=clock)
+    watch.begin("a")
+    watch.overdue()
+    clock.now = 910  # 900 of them for its ledger; then Ray tells it of the record
+    watch.heard("a")
+    assert watch.limit("a") == LEAST
 
 
 def test_a_death_is_told_by_its_evidence(tmp_path, monkeypatch):
@@ -79,6 +90,7 @@ def test_a_death_is_told_by_its_evidence(tmp_path, monkeypatch):
     assert found.reason(ActorDiedError()) == KILLED  # that kill was the last one's
     assert found.reason(OutOfMemoryError("so much")) == MEMORY
     assert found.reason(None) == KILLED
+    assert found.reason(RayTaskError("step", "", AssertionError())).endswith("AssertionError: ")
     cause = RayTaskError("step", "a traceback", ValueError("no such\nthing"))
     assert found.reason(cause) == "its process could not run it: ValueError: no such"
 

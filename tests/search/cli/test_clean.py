@@ -28,13 +28,37 @@ def test_nothing_goes_before_it_was_shown(command, ledger, store):
     assert command("clean", "--yes")[:2] == (0, "nothing to remove\n")
 
 
+def test_what_another_ledger_knows_is_not_ones_own(command, ledger, store, monkeypatch):
+    """Checkpoints of studies that are on a server, and a shell in which nobody says so."""
+    theirs = checkpoints(store, "elsewhere", "last.pt")
+    (theirs.parent / "ledger").write_text("postgresql+psycopg2://host/studies")
+    mine = checkpoints(store, "mine", "last.pt")
+    (mine.parent / "ledger").write_text(store.ledger_name)
+    code, out, _ = command("clean", "--yes")
+    assert (code, out.splitlines()[-1]) == (0, "removed 1.6 kB")
+    assert theirs.exists()
+    assert not mine.exists()
+    store.optuna_db.unlink()
+    checkpoints(store, "known", "last.pt")
+    assert command("clean", "--yes")[:2] == (0, "nothing to remove\n")
+
+
+def test_a_ledgers_name_keeps_its_password():
+    from search.store.layout import Store
+
+    secret = Store("mlruns", optuna="postgresql+psycopg2://user:word@host:5/studies")
+    assert secret.ledger_name == "postgresql+psycopg2://host:5/studies"
+
+
 def test_what_a_running_study_writes_is_left_alone(command, ledger, store):
     writing = checkpoints(store, "begun", "last.pt.77-1.tmp")
     lock = store.study_lock("begun")
     lock.parent.mkdir(exist_ok=True)
-    with FileLock(lock):
+    strange = checkpoints(store, "deleted", "last.pt")
+    with FileLock(lock), FileLock(store.study_lock("deleted")):
         assert command("clean")[:2] == (0, "nothing to remove\n")
     assert list(writing.iterdir())
+    assert list(strange.iterdir())
 
 
 def test_a_study_without_an_answer_keeps_its_weights(refused, ledger):

@@ -91,7 +91,7 @@ def test_what_typer_itself_refuses(refused, command):
     assert refused("lst") == "No such command 'lst'; did you mean 'list'?"
     assert (
         refused("frob")
-        == "No such command 'frob'; there are: run, check, list, show, best, train, rehearse, record, ui"
+        == "No such command 'frob'; there are: run, check, list, show, best, train, rehearse, record, clean, ui"
     )
     assert refused("run", "--trails", "3").startswith("No such option: --trails")
     assert refused("show") == "Missing argument 'NAME'; see finetune-search show --help"

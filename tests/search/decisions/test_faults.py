@@ -11,7 +11,7 @@ from search import StudyError
 from search.decisions.budget import Budget
 from search.decisions.faults import MOST, RETRIES, Causes, since_progress, tried_again
 from search.decisions.phase import Phase
-from search.decisions.scheduler import NoScheduler
+from search.decisions.scheduler import Decision, NoScheduler
 from search.ledger import FAULTS, LOST
 from tests.search.phases import EPOCHS, Told, ledger_on, policy, storage
 from trainables.protocol import EpochRecord
@@ -53,7 +53,7 @@ def test_a_trial_that_breaks_off_waits_and_goes_on_from_where_it_was():
     hands.phase.on_record(number, EpochRecord(1, 0.5))
     hands.phase.on_failure(number, GONE, again=True, lost={"lost": 2.0})
     assert hands.told.told[-1] == ("fault", "search", number, GONE)
-    assert hands.phase.on_record(number, EpochRecord(2, 0.9)) is not None  # of the process that is gone
+    assert hands.phase.on_record(number, EpochRecord(2, 0.9)) is Decision.STOP  # of the process that is gone
     assert hands.phase.ledger.trial(number).intermediate_values == {1: 0.5}
     assert not hands.phase.is_done
     assert hands.phase.next().number == number + 1  # a disk that is away needs a moment; others go first
@@ -105,12 +105,24 @@ def test_a_study_ends_when_most_trials_fail_for_one_cause():
     assert hands.phase.ledger.trial(4).state is TrialState.FAIL  # and it is written down
 
 
+def test_trials_that_live_and_recipes_that_diverge_do_not_count_for_a_cause():
+    hands = Hands(storage(), trials=60)
+    living = [hands.next().number for _ in range(3)]
+    for number in living:
+        hands.phase.on_record(number, EpochRecord(1, 0.5))
+    for _ in range(7):  # seven of ten: less than three quarters
+        hands.phase.on_failure(hands.next().number, "KeyError: 'x'")
+    for _ in range(20):
+        hands.phase.on_failure(hands.next().number, "diverged: loss was nan", diverged=True)
+    assert len(hands.phase.ledger.trials()) == 30
+
+
 @given(st.lists(st.sampled_from(["good", "a", "b"]), max_size=40))
 def test_chance_and_several_causes_end_no_study(fates):
     causes, failed = Causes(), {"a": 0, "b": 0}
     for number, fate in enumerate(fates):
         if fate == "good":
-            causes.left(number)
+            causes.ran(number)
             continue
         failed[fate] += 1
         verdict = causes.failed(number, f"cause {fate} {number}")

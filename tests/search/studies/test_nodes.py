@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+import signal
 from typing import Any
 
 import optuna
@@ -31,7 +31,7 @@ class Losing(Silent):
 
 
 @pytest.fixture
-def cluster(monkeypatch):
+def cluster(monkeypatch, small_study):  # whose environment the nodes inherit
     from ray.cluster_utils import Cluster
 
     for name, value in QUIET.items():
@@ -40,18 +40,15 @@ def cluster(monkeypatch):
     monkeypatch.setenv("RAY_health_check_initial_delay_ms", "0")
     monkeypatch.setenv("RAY_health_check_period_ms", "500")
     monkeypatch.setenv("RAY_health_check_failure_threshold", "4")
-    with ThreadPoolExecutor(1) as other:  # Ray takes the signals of the main thread
-        made = other.submit(
-            lambda: Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        ).result()
-        other.submit(
-            lambda: ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
-        ).result()
-        try:
-            yield made
-        finally:
-            other.submit(ray.shutdown).result()
-            made.shutdown()
+    handler = signal.getsignal(signal.SIGTERM)  # Ray takes it
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
 
 
 @pytest.mark.timeout(400)

@@ -167,17 +167,17 @@ def disturb(number: int, folder: Path, undisturbed: dict[int, dict[int, float]],
         process.wait(outcome.moment)
     except subprocess.TimeoutExpired:
         outcome.done = kill(outcome.kind, process, rng)
+    before = study.trials()
+    outcome.finished = sum(trial.state.is_finished() for trial in before)
+    outcome.running = sum(trial.state is TrialState.RUNNING for trial in before)
+    ended = {str(trial.user_attrs["seed"]) for trial in before if trial.state.is_finished()}
+    known = study.trained()
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         outcome.wrong.append("the study that was disturbed never ended")
         process.kill()
         process.wait()
-    before = study.trials()
-    outcome.finished = sum(trial.state.is_finished() for trial in before)
-    outcome.running = sum(trial.state is TrialState.RUNNING for trial in before)
-    ended = {str(trial.user_attrs["seed"]) for trial in before if trial.state.is_finished()}
-    known = study.trained()
     if process.returncode or outcome.kind != "actor":
         process = study.start()
         try:

@@ -160,6 +160,7 @@ class LocalCluster:
             if ray.is_initialized():  # the caller's own: used as it is, and left running
                 return
             ray.init(
+                address="local",  # else one that somebody has started on this machine would be joined, or refused
                 num_cpus=self._cores,
                 num_gpus=self._gpus,
                 include_dashboard=False,

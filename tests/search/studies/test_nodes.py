@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import optuna
@@ -69,3 +71,18 @@ def test_a_node_that_dies_costs_only_what_ran_there(cluster, small_study, tmp_pa
     assert (
         len(trained) - len(set(trained)) <= 2
     )  # the epoch that was under way there, and the one not yet on the disk
+
+
+ALONE = """
+import ray
+from search.execution.cluster import LocalCluster, Resources
+with LocalCluster(Resources(2, 1, 0.0), 0, early=True) as own:
+    own.ready()
+    print(int(ray.cluster_resources()["CPU"]), len(ray.nodes()))
+"""
+
+
+def test_a_cluster_that_somebody_runs_on_this_machine_is_left_alone(cluster):
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "2 1\n"), done.stderr
+    assert ray.cluster_resources()["CPU"] == 1

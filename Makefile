@@ -33,7 +33,7 @@ type: $(STAMP) ## mypy, strict
 
 # Ray's workers are nice: beside tests that compute they would starve, beside each other they do not.
 ALONE := tests/chaos $(addprefix tests/search/,studies cli tracking test_store.py test_ui.py)
-test: $(STAMP) ## the tests that are quick (some 15 minutes on two cores)
+test: $(STAMP) ## the tests that are quick (20 to 35 minutes on two shared cores)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ALONE)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests $(ALONE:%=--ignore=%)
 

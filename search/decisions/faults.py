@@ -20,7 +20,7 @@ ENOUGH_FAILED = 5
 """So many failures of one cause may be one cause; fewer may be chance."""
 
 SHARE_FAILED = 0.75
-"""Of the trials that a study began, such a share that failed for one cause leaves no search."""
+"""Of the trials that have come to an epoch or an end, such a share that failed for one cause leaves no search."""
 
 
 def fault(epoch: int, reason: str) -> dict[str, Any]:

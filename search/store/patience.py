@@ -54,7 +54,7 @@ class Patience:
             except StudyError:
                 raise
             except Exception as error:
-                said = _said(error)
+                said = sentence(error)
                 if is_full(said):
                     raise StudyError(
                         f"the ledger's disk must have room, but {said}; free some, and the same command goes on"
@@ -96,11 +96,9 @@ def is_away(error: BaseException) -> bool:
     return found.connection_invalidated or isinstance(found, OperationalError | InterfaceError)
 
 
-def _said(error: BaseException) -> str:
-    """What the database itself says, on one line."""
-    found: BaseException | None = error
-    while found is not None:
-        if getattr(found, "orig", None) is not None:
-            error = found.orig  # type: ignore[attr-defined]
-        found = found.__cause__
+def sentence(error: BaseException) -> str:
+    """The first line of what lies at the bottom of an error, without its full stop."""
+    # MLflow wraps SQLAlchemy's error, which wraps the database's: only that one says "database is locked".
+    while cause := getattr(error, "orig", None) or error.__cause__:
+        error = cause
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from search.store.layout import Store
-from search.store.patience import is_full
+from search.store.patience import is_full, sentence
 from search.store.quiet import hushed
 from search.tracking.patch import RunPatch, merge
 from search.tracking.spool import Spool
@@ -132,11 +132,3 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, (TypeError, ValueError, LookupError, AttributeError)) and not isinstance(
         error, OSError
     )
-
-
-def sentence(error: BaseException) -> str:
-    """The first line of what lies at the bottom of an error, without its full stop."""
-    # MLflow wraps SQLAlchemy's error, which wraps the database's: only that one says "database is locked".
-    while cause := getattr(error, "orig", None) or error.__cause__:
-        error = cause
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")

@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from search.store.layout import Store, check_study_name
-from search.tracking.delivery import PATIENCE_SECONDS, Delivery, sentence
+from search.store.patience import sentence
+from search.tracking.delivery import PATIENCE_SECONDS, Delivery
 from search.tracking.patch import RunPatch, patch_of_record, patch_of_trial, points_of
 
 if TYPE_CHECKING:

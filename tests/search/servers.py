@@ -90,8 +90,13 @@ def postgres() -> Iterator[Postgres]:
     try:
         if os.getuid() == 0:
             if there.parent.name == "pginstall":  # where it is installed may be for root's eyes alone
-                shutil.copytree(there.parent, folder / "programs", symlinks=True)
-                there = folder / "programs" / "bin"
+                package = there.parents[1]
+                for part in (
+                    package,
+                    package.with_name(f"{package.name}.libs"),
+                ):  # its libraries lie beside it
+                    shutil.copytree(part, folder / part.name, symlinks=True)
+                there = folder / package.name / "pginstall" / "bin"
             os.chown(folder, pwd.getpwnam(USER).pw_uid, -1)
         server = Postgres(folder, there)
         server.start()

@@ -26,7 +26,7 @@ import numpy as np
 import psutil
 
 from search import Store, Study
-from search.execution.cluster import Resources
+from search.execution.resources import Resources
 from search.recording import Recording
 from search.view.lines import LineView
 from trainables.config import Fixed

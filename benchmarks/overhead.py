@@ -26,7 +26,8 @@ import _package  # noqa: F401
 import optuna
 
 from search import Store, Study
-from search.execution.cluster import ALLOCATOR, available_cores
+from search.execution.cluster import ALLOCATOR
+from search.execution.resources import available_cores
 from search.ledger import records_of
 from search.register import SETTLED, confirm_name
 from search.store.databases import open_storage

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import _package
 
-from search.execution.cluster import ALLOCATOR, available_cores
+from search.execution.cluster import ALLOCATOR
+from search.execution.resources import available_cores
 
 EPOCHS = 4
 

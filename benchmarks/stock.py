@@ -28,7 +28,7 @@ from typing import Any
 import _package  # noqa: F401
 
 from search import Store, Study
-from search.execution.cluster import available_cores
+from search.execution.resources import available_cores
 from search.register import SETTLED, find_study
 
 ROOT = Path(__file__).parents[1]

@@ -1,17 +1,18 @@
-"""A study's checkpoints on the disk: where each lies, and which of them is still of use."""
+"""A study's checkpoints: where each lies, and which of them is still of use."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from pathlib import Path
+from functools import cached_property
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.decisions.listener import Listener
-from search.execution.names import BEST, LAST
-from search.store.layout import Store
+from search.errors import StudyError
+from search.execution.names import BEST
+from search.places import Place
+from search.store.layout import Store, without_secret
 
 SEARCH, CONFIRM = "search", "confirm"
 """The phases of a study."""
@@ -33,17 +34,28 @@ class Checkpoints(Listener):
     def __init__(self, store: Store, study: str) -> None:
         self._store, self._study = store, study
 
-    def folder(self, phase: str, number: int) -> Path:
+    def place(self, phase: str, number: int) -> Place:
         """Of one trial."""
-        if phase == CONFIRM:
-            return self._store.study_checkpoints(self._study) / CONFIRM / str(number)
-        return self._store.checkpoints(self._study, number)
+        return self.root.at(*_parts(phase, number))
+
+    @cached_property
+    def root(self) -> Place:
+        """Of all of the study's trials."""
+        return self._store.study_checkpoints(self._study)
 
     def mark(self) -> None:
-        """Write down whose they are: one folder may serve studies of several ledgers."""
-        mark = self._store.study_checkpoints(self._study) / LEDGER
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(self._store.ledger_name)
+        """Write down whose they are: one place may serve studies of several ledgers.
+
+        Raises:
+            StudyError: Nothing can be written there.
+        """
+        try:
+            self.root.put(LEDGER, self._store.ledger_name.encode())
+        except OSError as error:
+            raise StudyError(
+                f"checkpoints cannot be written to {without_secret(self.root.address)}: "
+                f"{error.strerror or error}"
+            ) from error
 
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """See `tidy`."""
@@ -51,31 +63,44 @@ class Checkpoints(Listener):
 
     def tidy(self, phase: str, trial: FrozenTrial) -> None:
         """All but the best weights of a COMPLETE trial goes once the trial has ended."""
-        folder = self.folder(phase, trial.number)
-        if trial.state is TrialState.COMPLETE:
-            for left in (folder / LAST, *folder.glob("*.tmp")):  # of a process that ended while it wrote
-                with suppress(OSError):  # it takes room, and nothing else
-                    left.unlink()
-        elif trial.state.is_finished():
-            shutil.rmtree(folder, ignore_errors=True)
+        place = self.place(phase, trial.number)
+        with suppress(OSError):  # what cannot go takes room, and nothing else
+            if trial.state is TrialState.COMPLETE:
+                place.remove(*(name for name in place.files() if name != BEST))
+            elif trial.state.is_finished():
+                place.clear()
 
     def keep(self, finalists: Collection[int], trials: Iterable[FrozenTrial]) -> None:
         """Of the search's COMPLETE trials only finalists keep their weights."""
         for trial in trials:
             if trial.state is TrialState.COMPLETE and trial.number not in finalists:
-                shutil.rmtree(self.folder(SEARCH, trial.number), ignore_errors=True)
+                with suppress(OSError):
+                    self.place(SEARCH, trial.number).clear()
 
-    def weights(self, trial: FrozenTrial, trainings: Iterable[FrozenTrial]) -> Path:
-        """The file of a trial's best weights.
+    def weights(self, trial: FrozenTrial, trainings: Iterable[FrozenTrial]) -> str | None:
+        """Path or URL of a trial's best weights, as they were when this was first asked; none where there are none.
 
         Args:
             trial: Of the search.
             trainings: Those that confirmed it. The best of them stands for one that became a finalist only later,
                 when more of them were asked for: its own weights are gone.
         """
-        own = self.folder(SEARCH, trial.number) / BEST
         others = [one for one in trainings if one.state is TrialState.COMPLETE]
-        if own.exists() or not others:
-            return own
-        best = max(others, key=lambda one: (one.value or 0.0, -one.number))
-        return self.folder(CONFIRM, best.number) / BEST
+        others.sort(key=lambda one: (-(one.value or 0.0), one.number))
+        candidates = [_parts(SEARCH, trial.number), *(_parts(CONFIRM, one.number) for one in others[:1])]
+        for parts in candidates:
+            if "/".join([*parts, BEST]) in self._there:
+                return "/".join([self.root.address, *parts, BEST])
+        return None
+
+    @cached_property
+    def _there(self) -> Collection[str]:
+        """Asked for once: a bucket may be far away."""
+        try:
+            return self.root.files()
+        except OSError:
+            return ()
+
+
+def _parts(phase: str, number: int) -> list[str]:
+    return [CONFIRM, str(number)] if phase == CONFIRM else [str(number)]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from search import register
-from search.checkpoints import CONFIRM, LEDGER, Checkpoints
+from search.checkpoints import CONFIRM, LEDGER, SEARCH, Checkpoints
 from search.errors import StudyError
 from search.execution.names import BEST
 from search.overview import load_study
-from search.store.layout import Store
+from search.places import Place
+from search.places.disk import Disk
+from search.store.layout import Store, without_secret
 from spaces import InputError
 from trainables.data.cache import cache_folder
 
@@ -26,14 +26,33 @@ class Removable:
     """A file or folder that could go.
 
     Args:
-        path: Where.
+        place: The folder.
         what: What it is, in words.
         bytes: Its size.
+        file: The file in it; none for all of the folder.
     """
 
-    path: Path
+    place: Place
     what: str
     bytes: int
+    file: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Path or URL, without what is secret in it."""
+        address = without_secret(self.place.address)
+        return address if self.file is None else f"{address}/{self.file}"
+
+    def remove(self) -> None:
+        """Let it go.
+
+        Raises:
+            OSError: It may not be removed.
+        """
+        if self.file is None:
+            self.place.clear()
+        else:
+            self.place.remove(self.file)
 
 
 def removable(store: Store, names: Sequence[str] = (), *, cache: bool = False) -> list[Removable]:
@@ -56,9 +75,9 @@ def removable(store: Store, names: Sequence[str] = (), *, cache: bool = False) -
     for name in names:
         found += _losers(store, name)
     if cache:
-        for folder in sorted(path for kind in CACHED for path in cache_folder().glob(kind)):
-            found.append(Removable(folder, "cache, made again when it is needed", _size(folder)))
-    return [one for one in found if one.bytes or one.path.is_dir()]
+        for path in sorted(path for kind in CACHED for path in cache_folder().glob(kind)):
+            found.append(_all_of(Disk(path), "cache, made again when it is needed"))
+    return found
 
 
 def remove(
@@ -82,40 +101,46 @@ def remove(
     with ExitStack() as held:
         for name in names:
             held.enter_context(register.alone(store, name))
-        may_go = {part.path for part in removable(store, names, cache=cache)}
-        parts = [part for part in shown if part.path in may_go]
+        may_go = {part.address for part in removable(store, names, cache=cache)}
+        parts = [part for part in shown if part.address in may_go]
         for part in parts:
-            if part.path.is_dir():
-                shutil.rmtree(part.path)
-            else:
-                part.path.unlink(missing_ok=True)
+            part.remove()
     return parts
 
 
-def _folders(store: Store) -> list[Path]:
-    root = store.root / "checkpoints"
-    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+def _studies(store: Store) -> dict[str, dict[str, int]]:
+    """Studies that have something among the checkpoints → its files and their sizes, bytes."""
+    found: dict[str, dict[str, int]] = {}
+    for path, size in sorted(store.checkpoints.files().items()):
+        study, slash, file = path.partition("/")
+        if slash:
+            found.setdefault(study, {})[file] = size
+    return found
 
 
 def _strange(store: Store) -> Iterator[Removable]:
     if store.optuna is None and not store.optuna_db.exists():
         return  # no ledger: nobody says which studies there are
     known = set(register.study_names(store))
-    for folder in _folders(store):
-        mark = folder / LEDGER
+    for name, files in _studies(store).items():
+        place = store.checkpoints.at(name)
+        mark = place.get(LEDGER)
         # Those of before there were marks are of the store's own ledger.
-        ours = mark.read_text() == store.ledger_name if mark.exists() else store.optuna is None
-        if ours and folder.name not in known and not _runs(store, folder.name):
-            yield Removable(folder, "checkpoints of a study that the ledger does not know", _size(folder))
+        ours = mark.decode() == store.ledger_name if mark is not None else store.optuna is None
+        if ours and name not in known and not _runs(store, name):
+            what = "checkpoints of a study that the ledger does not know"
+            yield Removable(place, what, sum(files.values()))
 
 
 def _unfinished(store: Store) -> Iterator[Removable]:
     """Of studies that nobody runs: a living process may be writing such a file this moment."""
-    for name in sorted(set(register.study_names(store)) & {folder.name for folder in _folders(store)}):
-        left = sorted(store.study_checkpoints(name).rglob("*.tmp"))
+    studies = _studies(store)
+    for name in sorted(set(register.study_names(store)) & set(studies)):
+        left = [file for file in studies[name] if file.endswith(".tmp")]
         if left and not _runs(store, name):
-            for path in left:
-                yield Removable(path, "a checkpoint that was never finished", _size(path))
+            for file in left:
+                place = store.study_checkpoints(name)
+                yield Removable(place, "a checkpoint that was never finished", studies[name][file], file)
 
 
 def _runs(store: Store, name: str) -> bool:
@@ -144,16 +169,16 @@ def _losers(store: Store, name: str) -> Iterator[Removable]:
         winner = result.best.number  # without finalists the best of the search
     ledger = register.read_ledger(store, register.confirm_name(name), study.spec.search_space())
     for training in ledger.trials():
-        path = checkpoints.folder(CONFIRM, training.number)
-        if training.user_attrs.get("candidate") not in kept and path.exists():
-            yield Removable(path, f"weights of a finalist of {name!r} that did not win", _size(path))
+        if training.user_attrs.get("candidate") not in kept:
+            place = checkpoints.place(CONFIRM, training.number)
+            if place.files():
+                yield _all_of(place, f"weights of a finalist of {name!r} that did not win")
     for trial in trials:
-        path = checkpoints.folder("search", trial.number)
-        if trial.number != winner and (path / BEST).exists():
-            yield Removable(path, f"weights of a trial of {name!r} that did not win", _size(path))
+        if trial.number != winner:
+            place = checkpoints.place(SEARCH, trial.number)
+            if BEST in place.files():
+                yield _all_of(place, f"weights of a trial of {name!r} that did not win")
 
 
-def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
-    return path.stat().st_size if path.exists() else 0
+def _all_of(place: Place, what: str) -> Removable:
+    return Removable(place, what, sum(place.files().values()))

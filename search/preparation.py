@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,9 @@ from optuna.trial import FrozenTrial
 
 from search.errors import StudyError
 from search.execution.names import BEST
+from search.places import Place
 from search.spec import OWN_CORE, StudySpec
+from search.store.layout import without_secret
 from spaces import SearchSpace
 from trainables.config import Fixed
 
@@ -73,7 +74,11 @@ def prepare_study(
 
 
 def evaluator(
-    spec: StudySpec, prepared: Prepared, fixed: Fixed, folder_of: Callable[[int], Path]
+    spec: StudySpec,
+    prepared: Prepared,
+    fixed: Fixed,
+    place_of: Callable[[int], Place],
+    compute: Callable[..., float],
 ) -> Callable[[FrozenTrial], float] | None:
     """Measures a training's best weights on the test split; none for a trainable of the user's own.
 
@@ -83,25 +88,27 @@ def evaluator(
         spec: The study.
         prepared: Its data.
         fixed: Its constants, every ``auto`` decided.
-        folder_of: Training's number → folder of its checkpoints.
+        place_of: Training's number → where its checkpoints are.
+        compute: Calls a function where the device is.
     """
     if spec.trainable != OWN_CORE:
         return None
-    from trainables import checkpoint
     from trainables.folded import fold_seed
     from trainables.testing import accuracy_on
 
     def evaluate(training: FrozenTrial) -> float:
-        best = checkpoint.load(folder_of(training.number) / BEST)
+        place = place_of(training.number)
+        best = place.load(BEST)
         if best is None:
             raise StudyError(
                 f"the weights of confirmation {training.number} of {spec.name!r} must be in "
-                f"{folder_of(training.number)}, but are not there or not whole"
+                f"{without_secret(place.address)}, but are not there or not whole"
             )
         seed, material = training.user_attrs["seed"], prepared.material
         folds: list[dict[str, Any]] = best["folds"] if material.folds else [best]
         return fmean(
-            accuracy_on(
+            compute(
+                accuracy_on,
                 prepared.dataset.test,
                 one["weights"],
                 training.params,

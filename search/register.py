@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from spaces import InputError, SearchSpace
 from trainables.config import Fixed
 
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
-BASELINE, UID, DATA, SEARCHED = "baseline", "uid", "data_fingerprint", "searched"
+BASELINE, UID, SEARCHED = "baseline", "uid", "searched"
+DATA, WEIGHTS = "data_fingerprint", "weights_fingerprint"
 _SPACE_FIELDS = {"space", "narrow"}
 
 
@@ -90,6 +92,28 @@ def hold_data(ledger: Ledger, spec: StudySpec, fingerprint: str) -> None:
         )
 
 
+def hold_weights(ledger: Ledger, spec: StudySpec, fingerprint: str) -> None:
+    """Likewise for the weights that its trials start from, of a study that takes them from a file.
+
+    Raises:
+        InputError: They have changed since the study began.
+    """
+    written = ledger.study.user_attrs.get(WEIGHTS)
+    if written is None:
+        ledger.study.set_user_attr(WEIGHTS, fingerprint)
+    elif written != fingerprint:
+        raise InputError(
+            f"the weights of study {spec.name!r} must stay as they were when it began, but the file "
+            f"{spec.pretrained!r} has changed; put it back, or choose another --name"
+        )
+
+
+def _has_moved(written: Mapping[str, Any], key: str, before: object, value: object) -> bool:
+    """Whether a setting may be another path of the same files: what is in them is written down."""
+    held = {"data": DATA, "pretrained": WEIGHTS}.get(key)
+    return held in written and all(isinstance(one, str) and os.path.isabs(one) for one in (before, value))
+
+
 def _refuse_another(written: Mapping[str, Any], spec: StudySpec, space: SearchSpace) -> None:
     advice = "continue it as it was, or choose another --name"
     if written[DIGEST] != space.digest():
@@ -100,7 +124,8 @@ def _refuse_another(written: Mapping[str, Any], spec: StudySpec, space: SearchSp
         )
     for key, value in json.loads(spec.model_dump_json()).items():
         before = written[SPEC].get(key, value)
-        if before != value and key not in CHANGEABLE | _SPACE_FIELDS:
+        may_change = key in CHANGEABLE | _SPACE_FIELDS or _has_moved(written, key, before, value)
+        if before != value and not may_change:
             raise InputError(
                 f"study {spec.name!r} exists with {key}={before!r}, but now {key}={value!r}; {advice}"
             )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.execution.cluster import available_cores
+from search.execution.resources import available_cores
 from search.simulation import simulate
 from search.simulation.tables import Table, completed
 from search.spec import StudySpec

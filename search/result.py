@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
@@ -31,7 +30,7 @@ class TrialSummary:
         epochs: Epochs recorded.
         seconds: Seconds that its epochs took.
         reason: Why it was stopped or failed, or ended itself before its full budget.
-        checkpoint: Its best weights, where they are kept.
+        checkpoint: Path or URL of its best weights, where they are kept.
         run_id: Its run in MLflow, where known.
         spent: What its seconds went into (a kind of `search.account.KINDS` → seconds), those around its epochs
             included.
@@ -44,12 +43,12 @@ class TrialSummary:
     epochs: int
     seconds: float
     reason: str = ""
-    checkpoint: Path | None = None
+    checkpoint: str | None = None
     run_id: str | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
 
 
-def summarise(trial: FrozenTrial, checkpoint: Path | None = None, run_id: str | None = None) -> TrialSummary:
+def summarise(trial: FrozenTrial, checkpoint: str | None = None, run_id: str | None = None) -> TrialSummary:
     """A trial of the ledger as a summary."""
     records = records_of(trial)
     return TrialSummary(
@@ -60,7 +59,7 @@ def summarise(trial: FrozenTrial, checkpoint: Path | None = None, run_id: str | 
         epochs=len(records),
         seconds=sum(record.metrics.get("epoch_seconds", 0.0) for record in records),
         reason=trial.user_attrs.get("reason", ""),
-        checkpoint=checkpoint if checkpoint is not None and checkpoint.exists() else None,
+        checkpoint=checkpoint,
         run_id=run_id,
         spent=spent(records, trial),
     )

@@ -66,6 +66,8 @@ class StudySpec(Fixed):
         gpus_per_trial: Share of a GPU of one trial; none gives each card as many trials as are measured to fit.
         together: Trials of one process, their passes made as one where their networks and batches are alike;
             ``auto`` measures on a GPU whether that pays, and is 1 on a processor.
+        ray_address: A Ray cluster that runs already: ``auto`` for that of this machine, or ``host:port`` of its head.
+            None starts one of this machine for the study alone.
         silence: Seconds without a record after which a trial's process is taken to hang, and is ended; ``auto`` is an
             hour for a trial's first epoch, then ten minutes, and in any case ten times the longest epoch so far.
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
@@ -99,6 +101,7 @@ class StudySpec(Fixed):
     gpus_per_trial: float | None = Field(default=None, ge=0)
     together: int | Literal["auto"] = "auto"
     silence: float | Literal["auto"] = "auto"
+    ray_address: str | None = None
     trainable: str = OWN_CORE
 
     _drawn_from: SearchSpace | None = PrivateAttr(default=None)
@@ -227,6 +230,7 @@ CHANGEABLE = frozenset(
         "gpus_per_trial",
         "together",
         "silence",
+        "ray_address",
     }
 )
 """What may differ when a study is continued: how much of it, and on what; not what it is."""

@@ -44,7 +44,8 @@ from trainables.data.naming import find_dataset
 from trainables.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from search.execution.cluster import Resources
+    from search.execution.cluster import Cluster
+    from search.execution.resources import Resources
     from search.preparation import Prepared
     from trainables.material import Material
 
@@ -103,24 +104,24 @@ class Study:
         return result
 
     def _run(self, space: SearchSpace, view: View, lock: StudyLock) -> StudyResult:
-        from search.execution.cluster import LocalCluster, find_resources, visible_gpus
+        from search.execution.clusters import cluster_of
+        from search.execution.resources import find_resources
         from search.execution.sharing import most_workers, share_cards
         from search.preparation import evaluator, prepare_study
+        from trainables.models.backbone import weights_fingerprint
 
         began = time.time()
         spec = self.spec
         find_dataset(spec.data)  # the commonest slip is answered before anything heavy begins
-        gpus = 0 if spec.device == "cpu" else visible_gpus()
-        together = 1 if spec.together == "auto" else spec.together
-        resources = find_resources(spec.workers, spec.cpus_per_trial, spec.gpus_per_trial, gpus, together)
+        early = register.refuse_another(self.store, spec, space)
         view.on_phase("preparing data")
-        cluster = LocalCluster(
-            resources,
-            gpus,
-            most=most_workers(resources, spec, gpus),
-            early=register.refuse_another(self.store, spec, space),
-        )
-        with cluster:
+        with cluster_of(spec) as cluster:
+            gpus = 0 if spec.device == "cpu" else cluster.gpus
+            together = 1 if spec.together == "auto" else spec.together
+            resources = find_resources(
+                spec.workers, spec.cpus_per_trial, spec.gpus_per_trial, gpus, together, cluster.cores
+            )
+            cluster.start(resources, most_workers(resources, spec, gpus), early=early)
             prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
@@ -130,8 +131,10 @@ class Study:
             ledger = register.open_ledger(self.store, spec, space, spec.name, patience)
             register.enter(ledger, spec)
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())
-            fixed = self._settled(ledger, prepared.material)
-            resources = share_cards(resources, spec, space, fixed, prepared.material, gpus)
+            if isinstance(spec.pretrained, str):
+                register.hold_weights(ledger, spec, weights_fingerprint(prepared.material.weights))
+            fixed = self._settled(ledger, prepared.material, cluster)
+            resources = share_cards(resources, spec, space, fixed, prepared.material, cluster)
             confirm = register.open_ledger(
                 self.store, spec, space, register.confirm_name(spec.name), patience
             )
@@ -145,21 +148,34 @@ class Study:
                     view.on_study(spec, _begun(ledger), resources.workers)
                     program = self._program(confirmation, ledger, prepared.grace, recording, resources)
                     if not program.is_done:
+                        from search.execution.keeper import reach
                         from search.execution.seat import Shared
                         from search.execution.tuner import execute
 
-                        shared = Shared(spec.trainable, fixed, prepared.material, resources.cpus_per_trial)
                         cluster.ready()
                         view.on_phase("")
                         silence = None if spec.silence == "auto" else spec.silence
-                        execute(
-                            program, shared, resources, checkpoints.folder, register.uid_of(ledger), silence
-                        )
+                        with reach(checkpoints.root, may_grow=cluster.may_grow) as way:
+                            shared = Shared(
+                                spec.trainable, fixed, prepared.material, resources.cpus_per_trial, way
+                            )
+                            execute(
+                                program,
+                                shared,
+                                resources,
+                                checkpoints.place,
+                                register.uid_of(ledger),
+                                silence,
+                            )
                     for phase, one in zip((SEARCH, CONFIRM), ledgers, strict=True):
                         for trial in one.trials():  # of those too that ended as an earlier driver died
                             checkpoints.tidy(phase, trial)
                     evaluate = evaluator(
-                        spec, prepared, fixed, lambda number: checkpoints.folder(CONFIRM, number)
+                        spec,
+                        prepared,
+                        fixed,
+                        lambda number: checkpoints.place(CONFIRM, number),
+                        cluster.compute,
                     )
                     answer = confirmation.answer(evaluate) if spec.finalists else None
                     if answer is not None:
@@ -192,18 +208,18 @@ class Study:
             seed=spec.seed,
         )
 
-    def _settled(self, ledger: Ledger, material: Material) -> Fixed:
+    def _settled(self, ledger: Ledger, material: Material, cluster: Cluster) -> Fixed:
         """The study's constants with every ``auto`` decided, once and for all of its life."""
         fixed = register.settled_once(ledger, self.spec.fixed())
         if fixed is None:
             from trainables.material import settle
 
-            fixed = settle(self.spec.fixed(), material, self.spec.cpus_per_trial)
+            fixed = cluster.compute(settle, self.spec.fixed(), material, self.spec.cpus_per_trial)
             register.write_settled(ledger, fixed)
         else:
             from trainables.precision import pick_device
 
-            pick_device(fixed.device)  # a study begun on a GPU goes on on one
+            cluster.compute(pick_device, fixed.device)  # a study begun on a GPU goes on on one
         return fixed
 
     def _program(
@@ -324,12 +340,13 @@ class Study:
             ]
         finalists = answer.finalists if answer is not None else []
         confirmed = {one.number: [t for t in trainings if confirms(t, one)] for one in finalists}
+        checkpoints = self._checkpoints
         return StudyResult(
             name=self.spec.name,
             trials=[
                 summarise(
                     trial,
-                    self._checkpoints.weights(trial, confirmed.get(trial.number, [])),
+                    checkpoints.weights(trial, confirmed.get(trial.number, [])),
                     run_id(trial.number),
                 )
                 for trial in begun

@@ -203,7 +203,7 @@ def arguments(node: ast.ClassDef | Function) -> set[str]:
 
 def is_command(node: ast.AST) -> bool:
     """Whether a function's docstring is what the command line shows as its help: no place for `Raises:`."""
-    return isinstance(node, Function) and any(".command" in ast.unparse(item) for item in node.decorator_list)
+    return isinstance(node, Function) and "Option" in ast.unparse(node.args)
 
 
 def complaints(path: str, tree: ast.Module) -> list[str]:

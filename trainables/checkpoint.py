@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
-import threading
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +12,7 @@ import torch
 
 from trainables.packing import Packed, pack, unpack
 from trainables.protocol import State
+from trainables.whole import write_whole
 
 PACKED = "\0packed"
 """The key of a file's state whose small tensors are in a few large ones; older files have none."""
@@ -28,26 +28,26 @@ def save(path: Path, state: State | Packed) -> None:
     Raises:
         OSError: The disk is full or the folder cannot be written; the old file is still whole.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with aside.open("wb") as file:
-            packed = state if isinstance(state, Packed) else pack(state)
-            patient: Any = _Patient(file)
-            torch.save({PACKED: packed.marked, "tensors": packed.flat}, patient)
-            if patient.fault is not None:
-                raise patient.fault
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # else a power cut may forget the new name
-    finally:
-        os.close(folder)
+
+    def write(file: BinaryIO) -> None:
+        patient = _Patient(file)
+        _write(patient, state)
+        if patient.fault is not None:
+            raise patient.fault
+
+    write_whole(path, write)
+
+
+def to_bytes(state: State | Packed) -> bytes:
+    """What `save` would write, for places that are no disk."""
+    file = BytesIO()
+    _write(file, state)
+    return file.getvalue()
+
+
+def _write(file: Any, state: State | Packed) -> None:
+    packed = state if isinstance(state, Packed) else pack(state)
+    torch.save({PACKED: packed.marked, "tensors": packed.flat}, file)
 
 
 _NO_FILE = (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EINVAL)
@@ -83,20 +83,23 @@ class _Patient:
                 self.fault = error
 
 
-def load(path: Path) -> State | None:
-    """The state at `path`, or none where there is no whole one. Never runs code from the file.
+def load(source: Path | bytes) -> State | None:
+    """The state in a file, or none where there is no whole one. Never runs code from it.
 
     Torch writes a checksum of each part and does not look at it when it reads: it would take weights
     with a flipped bit for good ones. So the checksums are verified here.
+
+    Args:
+        source: The file, or what is in it.
 
     Raises:
         OSError: It cannot be read for the moment.
     """
     try:
-        with zipfile.ZipFile(path) as parts:
+        with zipfile.ZipFile(_opened(source)) as parts:
             if parts.testzip() is not None:
                 return None
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(_opened(source), map_location="cpu", weights_only=True)
         if isinstance(state, dict) and PACKED in state:
             state = unpack(Packed(state[PACKED], state["tensors"]))
     except MemoryError:
@@ -108,3 +111,7 @@ def load(path: Path) -> State | None:
     except Exception:  # of a file that is not whole, zipfile and torch raise a dozen kinds
         return None
     return state if isinstance(state, dict) else None
+
+
+def _opened(source: Path | bytes) -> Path | BytesIO:
+    return BytesIO(source) if isinstance(source, bytes) else source

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,6 +21,7 @@ from search.errors import StudyError
 from search.execution.deaths import KILLED, Deaths
 from search.execution.recycling import TRIALS_A_PROCESS, Recycling
 from search.execution.watch import Watch
+from search.places import Place
 from trainables.protocol import EpochRecord
 
 
@@ -34,14 +34,14 @@ class Bridge:
 
     Args:
         program: What to run.
-        folder_of: (phase, trial number) → folder of its checkpoints.
+        place_of: (phase, trial number) → where its checkpoints are.
         study: What no other study is called, not even a later one of the same name.
     """
 
-    def __init__(self, program: Program, folder_of: Callable[[str, int], Path], study: str) -> None:
+    def __init__(self, program: Program, place_of: Callable[[str, int], Place], study: str) -> None:
         self._program = program
         self._study = study
-        self._folder_of = folder_of
+        self._place_of = place_of
         self.fault: BaseException | None = None
         self.stopping = threading.Event()
 
@@ -73,7 +73,7 @@ class Bridge:
             "known": assignment.known,
             "waits": list(job.waits),
             "asked": time.time(),
-            "folder": str(self._folder_of(job.phase, assignment.number)),
+            "folder": self._place_of(job.phase, assignment.number).address,
         }
 
     def result(self, config: dict[str, Any], result: dict[str, Any]) -> str:

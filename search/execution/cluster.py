@@ -1,17 +1,17 @@
-"""Ray on this machine: started quietly, with an environment in which small networks are quick."""
+"""What a study runs on, and Ray on this machine: quiet, in an environment in which small networks are quick."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
 
 from search.errors import StudyError
 from search.execution.prestart import MODULES, prestart
-from spaces import InputError
+from search.execution.resources import Resources, available_cores, visible_gpus
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -34,118 +34,98 @@ ALLOCATOR = {
 }
 """glibc otherwise gives each large tensor back to the system and faults it in again at the next step."""
 
-
-@dataclass(frozen=True)
-class Resources:
-    """What a study may use.
-
-    Args:
-        workers: Trials at a time.
-        cpus_per_trial: Cores, and torch threads, of one trial.
-        gpus_per_trial: Share of a GPU of one trial; 0 without one.
-        together: Trials of one process, batched where they can be; 1 gives each a process of its own.
-    """
-
-    workers: int
-    cpus_per_trial: int
-    gpus_per_trial: float
-    together: int = 1
+T = TypeVar("T")
 
 
-def find_resources(
-    workers: int | None,
-    cpus_per_trial: int,
-    gpus_per_trial: float | None,
-    gpus: int,
-    together: int = 1,
-) -> Resources:
-    """What a study uses, as far as that is known before anything is measured.
+class Cluster(Protocol):
+    """Cores and GPUs, and Ray on them. It is entered before anything is asked of it."""
 
-    Where the spec says nothing, a trial gets a whole GPU, or without one a core.
+    @property
+    def cores(self) -> int:
+        """Cores that there are."""
 
-    Args:
-        workers: Trials at a time; none takes what there is room for.
-        cpus_per_trial: Cores of one trial.
-        gpus_per_trial: Share of a GPU of one trial; none takes a whole one.
-        gpus: GPUs of this machine that the study may use.
-        together: Trials of one process.
+    @property
+    def gpus(self) -> int:
+        """GPUs that there are."""
 
-    Raises:
-        InputError: A share that no machine, or not this one, can give.
-    """
-    if gpus_per_trial is not None and gpus_per_trial > 1 and gpus_per_trial != int(gpus_per_trial):
-        raise InputError(f"`gpus_per_trial` must be whole above 1, but got {gpus_per_trial:g}")
-    if gpus and gpus_per_trial is not None and gpus_per_trial > gpus:
-        raise InputError(f"`gpus_per_trial <= GPUs` must hold, but got {gpus_per_trial:g} with {gpus}")
-    share = float(min(gpus, 1)) if gpus_per_trial is None else gpus_per_trial if gpus else 0.0
-    if together > 1:
-        return batched(cpus_per_trial, workers, together, gpus)
-    if workers is None:
-        workers = available_cores() // cpus_per_trial
-        if share:
-            workers = min(workers, int(gpus / share + 1e-9))
-    return Resources(max(1, workers), cpus_per_trial, share)
+    @property
+    def may_grow(self) -> bool:
+        """Whether trials may run on other machines than the driver's."""
 
+    def start(self, resources: Resources, most: int, *, early: bool) -> None:
+        """Have it ready for a study soon.
 
-def batched(cpus_per_trial: int, workers: int | None, together: int, gpus: int) -> Resources:
-    """Several trials of one process: on each GPU, or on the cores that they have together.
+        Args:
+            resources: What the study uses, as far as that is known.
+            most: Workers that it may have once it is known what a trial takes.
+            early: Start at once; false waits for `ready`, since perhaps nothing is left to run.
+        """
 
-    Args:
-        cpus_per_trial: Cores of one trial.
-        workers: Trials at a time; none takes one process a GPU, or a single one. With GPUs no more than have a place.
-        together: Trials of one process.
-        gpus: GPUs of this machine that the study may use.
-    """
-    most = together * max(1, gpus)
-    # Each process has a GPU to itself; without one there may be as many as the user asks for.
-    workers = most if workers is None else min(workers, most) if gpus else workers
-    together = min(together, workers)
-    return Resources(workers, cpus_per_trial, 1 / together if gpus else 0.0, together)
+    def ready(self) -> None:
+        """Wait until trials can be run.
+
+        Raises:
+            StudyError: Ray could not be started.
+        """
+
+    def compute(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function where there is a GPU, if the cluster has one."""
+
+    def __enter__(self) -> Self:
+        """Cores and GPUs are known afterwards."""
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing of the study is left there."""
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def visible_gpus() -> int:
-    """NVIDIA devices that this process may use, found without the seconds that importing torch takes."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return len([word for word in chosen.split(",") if word.strip() not in {"", "-1"}])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+def environment_of_trials(cpus_per_trial: int) -> dict[str, str]:
+    """Ray's processes inherit it; the allocator and OpenMP read theirs at a process's start only."""
+    return {**QUIET, **ALLOCATOR, "OMP_NUM_THREADS": str(cpus_per_trial)}
 
 
 class LocalCluster:
-    """A Ray cluster of just the cores and GPUs that a study uses, gone afterwards.
+    """A Ray cluster of just the cores and GPUs of this machine that a study uses, gone afterwards.
 
-    It starts in a thread while the driver still prepares data and weights.
-
-    Args:
-        resources: What the study uses.
-        gpus: GPUs of this machine that the study may use.
-        most: Workers that it may have once it is known what a trial takes.
-        early: Start at once; false waits for `ready`, since perhaps nothing is left to run.
+    It starts in a thread while the driver still prepares data and weights. Where the caller has a Ray of its own, that
+    one is used as it is, and left running.
     """
 
-    def __init__(self, resources: Resources, gpus: int, *, most: int = 0, early: bool) -> None:
-        self._early = early
-        self._resources = resources
-        self._gpus = gpus if resources.gpus_per_trial else 0
-        self._cores = max(resources.workers, most) * resources.cpus_per_trial
+    def __init__(self, cpus_per_trial: int) -> None:
         self._fault: BaseException | None = None
         self._started = False
         self._ready, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._live, name="ray-start", daemon=True)
-        # Ray's processes inherit the environment, and the allocator reads it at a process's start only.
-        environment = {**QUIET, **ALLOCATOR, "OMP_NUM_THREADS": str(resources.cpus_per_trial)}
+        environment = environment_of_trials(cpus_per_trial)
         self._set = {name: value for name, value in environment.items() if name not in os.environ}
 
-    def __enter__(self) -> LocalCluster:
+    @property
+    def cores(self) -> int:
+        """Of this machine, as far as this process may use them."""
+        return available_cores()
+
+    @property
+    def gpus(self) -> int:
+        """Likewise."""
+        return visible_gpus()
+
+    @property
+    def may_grow(self) -> bool:
+        """Only where Ray is the caller's own, and has other machines."""
+        import ray
+
+        return not self._started and len(ray.nodes()) > 1
+
+    def __enter__(self) -> Self:
         os.environ.update(self._set)
-        if self._early:
-            self._thread.start()
         return self
+
+    def start(self, resources: Resources, most: int, *, early: bool) -> None:
+        """See `Cluster.start`."""
+        self._workers = resources.workers
+        self._used = self.gpus if resources.gpus_per_trial else 0
+        self._cores = max(resources.workers, most) * resources.cpus_per_trial
+        if early:
+            self._thread.start()
 
     def _live(self) -> None:
         """Start Ray, and stay: the kernel ends Ray's processes with the thread that started them."""
@@ -157,12 +137,12 @@ class LocalCluster:
         try:
             import ray
 
-            if ray.is_initialized():  # the caller's own: used as it is, and left running
+            if ray.is_initialized():
                 return
             ray.init(
                 address="local",  # else one that somebody has started on this machine would be joined, or refused
                 num_cpus=self._cores,
-                num_gpus=self._gpus,
+                num_gpus=self._used,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -176,7 +156,7 @@ class LocalCluster:
             )
             self._started = True
             with suppress(Exception):  # then actors start their processes themselves
-                prestart(self._resources.workers)
+                prestart(self._workers)
         except BaseException as error:
             self._fault = error
 
@@ -186,11 +166,15 @@ class LocalCluster:
         Raises:
             StudyError: Ray could not be started.
         """
-        if not self._early:
+        if self._thread.ident is None:
             self._thread.start()
         self._ready.wait()
         if self._fault is not None:
             raise StudyError(f"Ray could not be started: {self._fault}") from self._fault
+
+    def compute(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Here."""
+        return function(*arguments)
 
     def __exit__(self, *error: object) -> None:
         if self._thread.ident is not None:

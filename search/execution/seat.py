@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ from search.execution.clock import Clock
 from search.execution.names import BEST, LAST
 from search.execution.passing import broke_device, may_pass
 from search.execution.thread import Thread
+from search.places import Folder, place_at
+from search.store.layout import without_secret
 from spaces.locate import locate
-from trainables import checkpoint
 from trainables.cohort import Cohort
 from trainables.config import Fixed
 from trainables.folded import Folded
@@ -38,12 +39,14 @@ class Shared:
         fixed: The study's constants, every ``auto`` decided.
         material: What the factory builds from; for the project's own core a `Material`.
         threads: Torch threads of one trial.
+        reach: From the address of a trial's checkpoints to the place, as it is reached from where the trial is.
     """
 
     factory: str
     fixed: Fixed
     material: Any
     threads: int
+    reach: Callable[[str], Folder] = place_at
 
     @property
     def folds(self) -> int:
@@ -129,7 +132,7 @@ class Seat:
             config: What `search.execution.adapters.Bridge` says of it.
         """
         self.rest()
-        self._folder = Path(config["folder"])
+        self._place = self._shared.reach(config["folder"])
         self._known = int(config["known"])
         self._owner = f"{config['study']}/{config['phase']}/{config['number']}"
         self._waits_after = frozenset(config["waits"])
@@ -141,7 +144,7 @@ class Seat:
         shared = self._shared
         make = partial(Folded, self._make) if shared.folds else self._make
         trainable: Trainable = make(config["params"], shared.fixed, config["seed"], shared.material)
-        saved = checkpoint.load(self._folder / LAST)
+        saved = self._place.load(LAST)
         if saved is not None and saved.get("owner") == self._owner:  # else another study's, of the same name
             trainable.load_state_dict(saved["state"])
             self._history = list(saved["records"])
@@ -167,11 +170,11 @@ class Seat:
         whole = {"owner": self._owner, "state": state, "records": self._history}
         if self._waits(record) or size_of(state) > MOST_TWICE:
             if self._is_last(record) and "best" in state:  # what a winner is evaluated and exported from
-                self._writing.run(partial(_write, self._folder / BEST, state["best"])).result()
-            self._writing.run(partial(_write, self._folder / LAST, whole)).result()
+                self._writing.run(partial(_write, self._place, BEST, state["best"])).result()
+            self._writing.run(partial(_write, self._place, LAST, whole)).result()
             self._written = None
         else:
-            self._written = self._writing.run(partial(_write, self._folder / LAST, pack(whole, own=True)))
+            self._written = self._writing.run(partial(_write, self._place, LAST, pack(whole, own=True)))
 
     def step(self) -> dict[str, Any]:
         """The next record that the ledger does not have, or why there is none, and what the time went into."""
@@ -221,7 +224,7 @@ class Seat:
             }, True
 
     def _unsaved(self, error: _Unsaved) -> dict[str, Any]:
-        return {"fault": f"checkpoints cannot be written to {self._folder}: {error}"}
+        return {"fault": f"checkpoints cannot be written to {without_secret(self._place.address)}: {error}"}
 
 
 def _of_another_time(record: dict[str, Any]) -> EpochRecord:
@@ -230,9 +233,9 @@ def _of_another_time(record: dict[str, Any]) -> EpochRecord:
     return EpochRecord.from_dict({**record, "metrics": metrics})
 
 
-def _write(path: Path, state: Any) -> None:
+def _write(place: Folder, name: str, state: Any) -> None:
     try:
-        checkpoint.save(path, state)
+        place.save(name, state)
     except OSError as error:  # a full disk is no fault of the trial's
         raise _Unsaved(error.strerror or str(error)) from error
 

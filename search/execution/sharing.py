@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from search.execution.cluster import Resources, available_cores, batched
+from search.execution.cluster import Cluster
+from search.execution.resources import Resources, batched
 from search.spec import OWN_CORE, StudySpec
 from spaces import Choice, Int, SearchSpace
 
@@ -24,7 +25,12 @@ def most_workers(resources: Resources, spec: StudySpec, gpus: int) -> int:
 
 
 def share_cards(
-    resources: Resources, spec: StudySpec, space: SearchSpace, fixed: Fixed, material: Material, gpus: int
+    resources: Resources,
+    spec: StudySpec,
+    space: SearchSpace,
+    fixed: Fixed,
+    material: Material,
+    cluster: Cluster,
 ) -> Resources:
     """`resources` with what the spec leaves open decided by measuring; without a GPU they are as they are.
 
@@ -37,18 +43,20 @@ def share_cards(
         space: Its space.
         fixed: Its constants, every ``auto`` decided.
         material: What its trials are made of.
-        gpus: GPUs of this machine that the study may use.
+        cluster: What it runs on.
     """
     if not resources.gpus_per_trial or fixed.device != "cuda" or spec.trainable != OWN_CORE:
         return resources
+    gpus = cluster.gpus
     most = MOST_TOGETHER if spec.workers is None else -(-spec.workers // gpus)
     if spec.together == "auto" and spec.gpus_per_trial is None and most > 1 and are_alike(space, fixed):
-        number = _number_that_pays(space, fixed, material, most)
+        number = cluster.compute(_number_that_pays, space, fixed, material, most)
         if number > 1:
             return batched(resources.cpus_per_trial, spec.workers, number, gpus)
-    most = min(most, available_cores() // spec.cpus_per_trial // gpus)
+    most = min(most, cluster.cores // spec.cpus_per_trial // gpus)
     if resources.together == 1 and spec.gpus_per_trial is None and most > 1:
-        return divided(resources, spec.workers, min(most, _room(space, fixed, material)), gpus)
+        room = cluster.compute(_room, space, fixed, material)
+        return divided(resources, spec.workers, min(most, room), gpus)
     return resources
 
 

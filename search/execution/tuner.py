@@ -10,7 +10,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,10 +19,11 @@ from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tun
 
 from search.decisions.program import Program
 from search.execution.adapters import Bridge, RayCallback, RayScheduler, RaySearcher
-from search.execution.cluster import Resources
+from search.execution.resources import Resources
 from search.execution.seat import Shared
 from search.execution.watch import Watch
 from search.execution.worker import Worker
+from search.places import Place
 
 
 class Interrupted(KeyboardInterrupt):
@@ -34,7 +34,7 @@ def execute(
     program: Program,
     shared: Shared,
     resources: Resources,
-    folder_of: Callable[[str, int], Path],
+    place_of: Callable[[str, int], Place],
     study: str,
     silence: float | None = None,
 ) -> None:
@@ -46,7 +46,7 @@ def execute(
         program: What to run.
         shared: What its trials have in common.
         resources: What they may use.
-        folder_of: (phase, trial number) → folder of its checkpoints.
+        place_of: (phase, trial number) → where its checkpoints are.
         study: What no other study is called.
         silence: Seconds without a record after which a trial's process is ended; none finds them out.
 
@@ -54,7 +54,7 @@ def execute(
         Interrupted: Ctrl-C or SIGTERM; trials were stopped after their current epoch.
         Exception: The first fault inside the program (a store that cannot be written, say).
     """
-    bridge = Bridge(program, folder_of, study)
+    bridge = Bridge(program, place_of, study)
     with _actors(shared, resources, silence) as trainable:
         _fit(trainable, bridge, resources, silence)
     if bridge.fault is not None:

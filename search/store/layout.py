@@ -5,12 +5,19 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.places import Place, place_at
 from spaces.errors import InputError
 
 STORE_VARIABLE = "FINETUNE_SEARCH_STORE"
 OPTUNA_VARIABLE, MLFLOW_VARIABLE = "FINETUNE_SEARCH_OPTUNA", "FINETUNE_SEARCH_MLFLOW"
+CHECKPOINTS_VARIABLE = "FINETUNE_SEARCH_CHECKPOINTS"
 _STUDY_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _SQLITE = "sqlite:///"
+
+
+def without_secret(address: str) -> str:
+    """An address without user and password."""
+    return re.sub(r"//[^/@]*@", "//", address)
 
 
 def check_study_name(name: str) -> str:
@@ -51,6 +58,7 @@ class Store:
         root: The folder; made absolute.
         optuna: An SQLAlchemy URL for Optuna's storage (``postgresql://…``) in place of ``root/optuna.db``.
         mlflow: An MLflow tracking URI (a server's, or a database's) in place of ``root/mlflow.db``.
+        elsewhere: A folder or URL for checkpoints (``s3://bucket/studies``) in place of ``root/checkpoints``.
 
     Raises:
         InputError: If the folder's path holds ``?``, ``#`` or ``%``, which mean something else in a URL.
@@ -59,6 +67,7 @@ class Store:
     root: Path
     optuna: str | None = None
     mlflow: str | None = None
+    elsewhere: str | None = None
 
     def __post_init__(self) -> None:
         root = Path(os.path.abspath(Path(self.root).expanduser()))
@@ -70,6 +79,8 @@ class Store:
             url = getattr(self, field)
             if url is not None and (file := sqlite_file(url)) is not None:
                 object.__setattr__(self, field, sqlite_url(file))
+        if self.elsewhere is not None and "://" not in self.elsewhere:
+            object.__setattr__(self, "elsewhere", os.path.abspath(os.path.expanduser(self.elsewhere)))
 
     @classmethod
     def default(cls) -> "Store":
@@ -78,8 +89,13 @@ class Store:
 
     @classmethod
     def at(cls, root: Path) -> "Store":
-        """The store in a folder; ``$FINETUNE_SEARCH_OPTUNA`` and ``$FINETUNE_SEARCH_MLFLOW`` name other databases."""
-        return cls(root, os.environ.get(OPTUNA_VARIABLE) or None, os.environ.get(MLFLOW_VARIABLE) or None)
+        """The store in a folder.
+
+        ``$FINETUNE_SEARCH_OPTUNA`` and ``$FINETUNE_SEARCH_MLFLOW`` name other databases,
+        ``$FINETUNE_SEARCH_CHECKPOINTS`` another place for checkpoints.
+        """
+        names = (OPTUNA_VARIABLE, MLFLOW_VARIABLE, CHECKPOINTS_VARIABLE)
+        return cls(root, *(os.environ.get(name) or None for name in names))
 
     @property
     def optuna_db(self) -> Path:
@@ -109,7 +125,7 @@ class Store:
     @property
     def ledger_name(self) -> str:
         """The ledger's address without what is secret in it."""
-        return re.sub(r"//[^/@]*@", "//", self.optuna_url)
+        return without_secret(self.optuna_url)
 
     @property
     def mlflow_uri(self) -> str:
@@ -131,13 +147,18 @@ class Store:
         """The folder of learning curves that were kept for rehearsals."""
         return self.root / "curves"
 
-    def study_checkpoints(self, study: str) -> Path:
-        """The folder of all of a study's checkpoints."""
-        return self.root / "checkpoints" / check_study_name(study)
+    @property
+    def checkpoints(self) -> Place:
+        """Where the checkpoints of all studies are.
 
-    def checkpoints(self, study: str, number: int) -> Path:
-        """The folder of the checkpoints of the trial with this number (from 0)."""
-        return self.study_checkpoints(study) / str(number)
+        Raises:
+            InputError: It is elsewhere, and no filesystem for that address is installed.
+        """
+        return place_at(self.elsewhere or str(self.root / "checkpoints"))
+
+    def study_checkpoints(self, study: str) -> Place:
+        """Where all of a study's checkpoints are."""
+        return self.checkpoints.at(check_study_name(study))
 
     def spool(self, study: str, phase: str = "search") -> Path:
         """The file that keeps what could not be written to MLflow, one JSON object a line."""

@@ -18,7 +18,7 @@ from search.account import Account
 from search.comparison import compare
 from search.result import Answer, Confirmed, StudyResult, TrialSummary
 from search.spec import StudySpec
-from search.store.layout import Store
+from search.store.layout import Store, without_secret
 from search.view import words
 from search.view.leaderboard import print_leaderboard, winner_of
 
@@ -176,7 +176,8 @@ def _print_places(result: StudyResult, store: Store, winner: TrialSummary | None
         "MLflow": _short(store.mlflow_db) if store.mlflow is None else _address(store.mlflow),
     }
     if winner is not None and winner.checkpoint is not None:
-        places["checkpoint"] = _short(winner.checkpoint)
+        at = winner.checkpoint
+        places["checkpoint"] = without_secret(at) if "://" in at else _short(Path(at))
     for name, place in places.items():
         _say(console, f"{name:<11} {place}", copied=True)
     console.print()

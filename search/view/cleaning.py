@@ -23,10 +23,10 @@ def print_removable(parts: Sequence[Removable], console: Console) -> None:
     """A line for what is alike, the largest first: how much it is, what, and where."""
     groups: dict[tuple[str, str], list[Removable]] = defaultdict(list)
     for part in parts:
-        groups[part.what, str(part.path.parent)].append(part)
+        groups[part.what, part.address.rpartition("/")[0]].append(part)
     ordered = sorted(groups.items(), key=lambda group: -sum(part.bytes for part in group[1]))
     for (what, folder), found in ordered[:SHOWN]:
-        place = str(found[0].path) if len(found) == 1 else f"{len(found)} in {folder}"
+        place = found[0].address if len(found) == 1 else f"{len(found)} in {folder}"
         console.print(f"{total(found):>10}  {what}: {place}", markup=False, soft_wrap=True)
     if len(ordered) > SHOWN:
         rest = [part for _, found in ordered[SHOWN:] for part in found]

@@ -79,6 +79,24 @@ class Postgres:
 
 
 @contextmanager
+def object_store() -> Iterator[str]:
+    """The address of a server that speaks S3, with one empty bucket, ``finetune``; passed over where there is none."""
+    moto = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    server = moto.ThreadedMotoServer("127.0.0.1", free_port(), verbose=False)
+    server.start()
+    try:
+        address = f"http://127.0.0.1:{server._port}"
+        made = urllib.request.Request(
+            f"{address}/finetune", method="PUT", headers={"Host": "s3.amazonaws.com"}
+        )
+        urllib.request.urlopen(made, timeout=10)
+        yield address
+    finally:
+        server.stop()
+
+
+@contextmanager
 def postgres() -> Iterator[Postgres]:
     """A server that runs; the test is passed over where PostgreSQL is not installed."""
     there = programs()

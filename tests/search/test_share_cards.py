@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.execution.cluster import Resources, find_resources
+from search.execution.cluster import LocalCluster
+from search.execution.resources import Resources, find_resources
 from search.execution.sharing import are_alike, divided, largest_batch, most_workers, share_cards
 from search.spec import load_spec
 from spaces import Choice, Float, InputError, Int, SearchSpace, Switch
@@ -38,7 +39,9 @@ def test_trials_that_divide_a_card():
 def test_without_a_card_nothing_is_measured():
     spec = load_spec("digits", {})
     resources = find_resources(2, 1, None, 0)
-    assert share_cards(resources, spec, SearchSpace({}), Fixed(device="cpu"), None, 0) is resources
+    assert (
+        share_cards(resources, spec, SearchSpace({}), Fixed(device="cpu"), None, LocalCluster(1)) is resources
+    )
     assert most_workers(resources, spec, 0) == 2
 
 

@@ -62,7 +62,7 @@ def test_an_unsafe_study_name_is_refused_with_law_and_value(name: str) -> None:
 def test_a_study_that_has_a_folder_has_it_in_the_store(name: str) -> None:
     store = Store(Path("/tmp/s"))
     try:
-        folder = store.study_checkpoints(name)
+        folder = store.study_checkpoints(name).address
     except InputError:
         return
     assert Path(os.path.abspath(folder)).parent == store.root / "checkpoints"
@@ -75,14 +75,20 @@ def test_every_path_and_address_is_absolute(tmp_path: Path, monkeypatch: pytest.
     assert store.root == tmp_path / "mlruns"
     assert store.optuna_url == f"sqlite:///{tmp_path}/mlruns/optuna.db"
     assert store.mlflow_uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
-    assert store.checkpoints("digits", 7) == tmp_path / "mlruns/checkpoints/digits/7"
+    assert store.study_checkpoints("digits").at("7").address == f"{tmp_path}/mlruns/checkpoints/digits/7"
     monkeypatch.setenv("FINETUNE_SEARCH_STORE", "elsewhere")
     assert Store.default().root == tmp_path / "elsewhere"
     assert Store(Path("a"), optuna="sqlite:///b.db").optuna_url == f"sqlite:///{tmp_path}/b.db"
 
 
 def test_other_stores_are_one_setting_away() -> None:
-    store = Store(Path("/tmp/s"), optuna="postgresql://host/optuna", mlflow="http://host:5000")
+    store = Store(
+        Path("/tmp/s"),
+        optuna="postgresql://host/optuna",
+        mlflow="http://host:5000",
+        elsewhere="memory://studies",
+    )
+    assert store.study_checkpoints("digits").at("7").address == "memory://studies/digits/7"
     assert (store.optuna_url, store.mlflow_uri) == ("postgresql://host/optuna", "http://host:5000")
     assert store.artifact_uri is None
 

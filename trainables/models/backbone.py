@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -130,6 +131,15 @@ def load_weights(
             "pretrained=PATH, or pretrained=false"
         )
     return fetch_weights(backbone)
+
+
+def weights_fingerprint(weights: Weights | None) -> str:
+    """The same for the same weights, 24 hexadecimal digits."""
+    state = hashlib.blake2b(digest_size=12)
+    for name, array in sorted((weights or {}).items()):
+        state.update(f"{name}\0{array.dtype}{array.shape}".encode())
+        state.update(array.tobytes())
+    return state.hexdigest()
 
 
 def _from_file(path: Path) -> Weights:

@@ -75,8 +75,10 @@ def test_a_node_that_dies_costs_only_what_ran_there(cluster, small_study, tmp_pa
 
 ALONE = """
 import ray
-from search.execution.cluster import LocalCluster, Resources
-with LocalCluster(Resources(2, 1, 0.0), 0, early=True) as own:
+from search.execution.cluster import LocalCluster
+from search.execution.resources import Resources
+with LocalCluster(1) as own:
+    own.start(Resources(2, 1, 0.0), 0, early=True)
     own.ready()
     print(int(ray.cluster_resources()["CPU"]), len(ray.nodes()))
 """

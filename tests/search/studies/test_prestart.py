@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from ray.tune.execution import class_cache
 
-from search.execution.cluster import LocalCluster, Resources
+from search.execution.cluster import LocalCluster
 from search.execution.prestart import FIXED, MODULES, PASSED_ON
+from search.execution.resources import Resources
 
 
 def test_the_environment_is_that_of_tunes_actors():
@@ -23,7 +24,8 @@ def test_the_environment_is_that_of_tunes_actors():
 def test_tunes_actors_get_the_processes_that_were_started_ahead(broken, tmp_path, monkeypatch):
     if broken:
         monkeypatch.setattr("search.execution.cluster.prestart", lambda processes: 1 / 0)
-    with LocalCluster(Resources(2, 1, 0.0), 0, early=True) as cluster:
+    with LocalCluster(1) as cluster:
+        cluster.start(Resources(2, 1, 0.0), 0, early=True)
         cluster.ready()
         from ray import tune
 

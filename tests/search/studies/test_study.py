@@ -98,7 +98,7 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
         "weights of a trial of 'small' that did not win",
     } - ({"weights of a finalist of 'small' that did not win"} if len(answer.finalists) == 1 else set())
     remove(study.store, parts, ["small"])
-    assert winner.checkpoint.exists()
+    assert Path(winner.checkpoint).exists()
     assert removable(study.store, ["small"]) == []
     assert study.run().dataframe().equals(frame)
 

@@ -15,8 +15,9 @@ import ray
 from optuna.trial import FrozenTrial
 
 from search import register
-from search.execution.cluster import LocalCluster, Resources
+from search.execution.cluster import LocalCluster
 from search.execution.host import Host
+from search.execution.resources import Resources
 from search.execution.seat import Shared
 from search.ledger import records_of
 from search.view.silent import Silent
@@ -99,7 +100,8 @@ def shared() -> Shared:
 def there(shared):
     """What all trials have in common, as guests bring it."""
     # In a thread of its own, as the product does: Ray takes the signals of the main one.
-    with LocalCluster(Resources(1, 1, 0.0), 0, early=True) as cluster:
+    with LocalCluster(1) as cluster:
+        cluster.start(Resources(1, 1, 0.0), 0, early=True)
         cluster.ready()
         yield [ray.put(shared)]
 

@@ -1,0 +1,112 @@
+"""``run``: a study from its start or from where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from search.cli.parts import StoreOption, show_answer, store_of, value
+
+
+def run(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            help="A built-in study (digits, images), or a YAML file of your own. Without one: images if there is "
+            "--data, else digits.",
+            metavar="STUDY",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting of the study (eta=4), or a parameter of its space to fix (dropout=0.1) or to "
+            "narrow (weight_decay=[1e-4,1e-3], strategy=[full,layer_decay]). As often as needed.",
+        ),
+    ] = None,
+    name: Annotated[str | None, value("What to call the study.", "NAME")] = None,
+    trials: Annotated[str | None, value("Trials of the search in all.")] = None,
+    time: Annotated[str | None, value("Seconds that the search may take.", "SECONDS")] = None,
+    budget_epochs: Annotated[
+        str | None, value("Epochs that all trials of the search may train together.")
+    ] = None,
+    gpu_hours: Annotated[str | None, value("Hours of all GPUs together that the search may take.")] = None,
+    data: Annotated[
+        str | None,
+        value(
+            "A folder of class folders, a .csv or .parquet table, an .npz file, hf:ID, torchvision:NAME, a "
+            "built-in, or package.module:attribute.",
+            "DATA",
+        ),
+    ] = None,
+    model: Annotated[str | None, value("The built-in backbone, or an architecture of timm.", "NAME")] = None,
+    space: Annotated[str | None, value("A preset, a YAML file, or package.module:attribute.", "NAME")] = None,
+    epochs: Annotated[str | None, value("Full budget of a trial.")] = None,
+    folds: Annotated[
+        str | None, value("Judge each recipe by cross-validation on so many folds (small data sets).")
+    ] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="An earlier study of the same space to learn from, or all. As often as needed.",
+            show_default=False,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        value(
+            "A Ray cluster that runs already, joined from one of its machines: auto, or host:port.", "ADDRESS"
+        ),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Run a study, or continue it where it was interrupted.
+
+    The same command goes on after Ctrl-C, a crash or a power cut. More --trials make a finished study longer.
+    """
+    given = dict(locals())
+    from search.errors import StudyError
+    from search.study import Study
+    from search.view.live import make_view
+
+    study, overrides = asked_for(given)
+    loaded = Study.load(study, store=store_of(store), **overrides)
+    try:
+        with make_view() as view:
+            result = loaded.run(view)
+    except KeyboardInterrupt:  # typer would end with 130 and not a word
+        raise StudyError("interrupted; the same command goes on where it stopped") from None
+    show_answer(loaded, result)
+
+
+WORDS = ("name", "data", "model", "space")
+NUMBERS = ("trials", "time", "epochs", "folds", "budget_epochs", "gpu_hours")
+"""Options of `run` that are settings of their names: as they are typed, and read as YAML."""
+
+
+def asked_for(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The study that was typed, and its settings.
+
+    Args:
+        given: The parameters of `run`.
+
+    Raises:
+        InputError: A setting has not its form.
+    """
+    from search.spec import parse_setting
+
+    overrides: dict[str, Any] = dict(parse_setting(text) for text in given["settings"] or [])
+    overrides |= {key: given[key] for key in WORDS if given[key] is not None}
+    overrides |= dict(parse_setting(f"{key}={given[key]}") for key in NUMBERS if given[key] is not None)
+    if given["address"] is not None:
+        overrides["ray_address"] = given["address"]
+    if given["warm_start"]:
+        overrides["warm_start"] = list(given["warm_start"])
+    study = given["study"] or ("digits" if overrides.get("data", "digits") == "digits" else "images")
+    return study, overrides

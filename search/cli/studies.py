@@ -1,0 +1,89 @@
+"""The studies that there are, and what is left of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from search.cli.parts import NameArgument, StoreOption, console, load, show_answer, store_of
+from spaces.errors import InputError
+
+
+def list_studies(store: StoreOption = None) -> None:
+    """The studies that there are."""
+    from search.overview import print_studies
+
+    print_studies(store_of(store), console())
+
+
+def show(name: NameArgument, store: StoreOption = None) -> None:
+    """One study's leaderboard and answer, as far as it has come."""
+    loaded = load(name, store)
+    show_answer(loaded, loaded.result())
+
+
+def best(name: NameArgument, store: StoreOption = None) -> None:
+    """The winning recipe as YAML, for `train` and for people.
+
+    It holds all that repeats the winning trial: finetune-search best digits > recipe.yaml
+    """
+    from search.overview import best_recipe
+
+    typer.echo(best_recipe(load(name, store)), nl=False)
+
+
+def clean(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Studies that have their answer: all weights but the winner's and the baseline's go.",
+            metavar="[NAME]...",
+            show_default=False,
+        ),
+    ] = None,
+    cache: Annotated[
+        bool,
+        typer.Option("--cache", help="Also decoded images, stored features, built-in weights: made again."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """What old studies could give back, shown before it goes.
+
+    Without a name, what is of no use to anybody: checkpoints of studies that the ledger does not know, files that a
+    kill left unfinished. What is known of studies and trials always stays.
+    """
+    from search.cleaning import removable, remove
+    from search.view.cleaning import print_removable, total
+
+    place, given = store_of(store), tuple(names or ())
+    parts = removable(place, given, cache=cache)
+    if not parts:
+        typer.echo("nothing to remove")
+        return
+    print_removable(parts, console())
+    whole = total(parts)
+    if not yes:
+        if not sys.stdin.isatty():
+            typer.echo(f"{whole} in all; nothing was removed: add --yes")
+            return
+        if not typer.confirm(f"remove all of this ({whole})?"):
+            typer.echo("nothing was removed")
+            return
+    try:
+        gone = remove(place, parts, given, cache=cache)
+    except OSError as error:
+        raise InputError(f"what is to go must be one's own to remove, but {error}") from None
+    typer.echo(f"removed {total(gone)}")
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.", metavar="N", min=1, max=65535)] = 5000,
+    store: StoreOption = None,
+) -> None:
+    """MLflow's pages over the store, on this machine only."""
+    from search.ui import serve
+
+    serve(store_of(store), port, typer.echo)

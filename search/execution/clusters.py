@@ -1,0 +1,20 @@
+"""Which cluster a study runs on."""
+
+from __future__ import annotations
+
+from search.execution.cluster import Cluster, LocalCluster
+from search.spec import StudySpec
+
+
+def cluster_of(spec: StudySpec) -> Cluster:
+    """One of this machine for the study alone, or the one that it names.
+
+    Raises:
+        InputError: No address of a cluster that can be joined.
+    """
+    if spec.ray_address is None:
+        return LocalCluster(spec.cpus_per_trial)
+    from search.execution.joined import JoinedCluster
+    from search.execution.own_code import own_code
+
+    return JoinedCluster(spec.ray_address, spec.cpus_per_trial, own_code(spec))

@@ -1,0 +1,175 @@
+"""Studies on a cluster that runs already: nodes without the driver's disk, one that dies, jobs from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+
+from search import Store
+from search.ledger import FAULTS
+from search.store.databases import open_storage
+from search.tracking.states import mlflow_states
+from tests.search.cluster import ray_cluster
+from tests.trainables.data.pictures import scene
+
+ROOT = Path(__file__).parents[3]
+MINE = """
+import ray
+from trainables.builder import from_params
+
+class Mine:
+    '''The real training; who trained which epoch is written down.'''
+    def __init__(self, params, fixed, seed, material):
+        self._inner, self._seed = from_params(params, fixed, seed, material), seed
+        self.state_dict, self.load_state_dict = self._inner.state_dict, self._inner.load_state_dict
+
+    def epochs(self):
+        for record in self._inner.epochs():
+            with open({log!r}, "a") as log:
+                log.write(f"{{ray.get_runtime_context().get_node_id()}} {{self._seed}} {{record.epoch}}\\n")
+            yield record
+"""
+STUDY = {
+    "name": "far", "data": "pictures", "model": "test_resnet", "pretrained": False, "precision": "fp32",
+    "image_size": 32, "epochs": 5, "repeats": 12, "trials": 4, "finalists": 0, "workers": 2,
+    "searcher": "random", "scheduler": "none", "trainable": "mine:Mine",
+    "narrow": {"strategy": ["full"], "batch_size": 8},
+}  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A user's folder: a study, pictures and code of the user's own."""
+    folder = tmp_path / "home"
+    for label in ("left", "right"):
+        (folder / "pictures" / label).mkdir(parents=True)
+        for number in range(20):
+            scene(1000 * (label == "left") + number, 32).save(folder / "pictures" / label / f"{number}.png")
+    (folder / "pictures" / ".gitignore").write_text("*\n")  # as a tool that keeps data out of git does
+    (folder / "mine.py").write_text(MINE.format(log=str(tmp_path / "epochs.log")))
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    return folder
+
+
+@pytest.fixture
+def typed(home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Types a command in the user's folder."""
+
+    def type_in(*words: str, user: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "search", *words], cwd=home, capture_output=True, text=True, timeout=280,
+            env={**(user or os.environ), "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        )  # fmt: skip
+
+    return type_in
+
+
+def epochs(log: Path) -> list[list[str]]:
+    return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+
+
+@pytest.mark.timeout(400)
+def test_a_node_without_the_drivers_disk_trains_and_its_death_costs_only_an_epoch(home, tmp_path):
+    log = tmp_path / "epochs.log"
+    with ray_cluster(cpus=1) as cluster:
+        far = cluster.add(cpus=1, without=home)  # no store, no pictures, no module of the user's
+        with (tmp_path / "said").open("w+") as said:
+            driver = subprocess.Popen(
+                [sys.executable, "-m", "search", "run", "study.yaml", "--address", cluster.address],
+                cwd=home, stdout=said, stderr=said, env={**cluster.user, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+            until = time.monotonic() + 200
+            while (
+                len({one[0] for one in epochs(log)}) < 2 or len(epochs(log)) < 8
+            ) and driver.poll() is None:
+                assert time.monotonic() < until, said.read()
+                time.sleep(0.05)
+            cluster.kill(far)
+            code = driver.wait(timeout=200)
+            said.seek(0)
+            assert code == 0, said.read()
+    store = Store(home / "mlruns")
+    trials = optuna.load_study(study_name="far", storage=open_storage(store)).trials
+    assert [(trial.state.name, len(trial.intermediate_values)) for trial in trials] == [("COMPLETE", 5)] * 4
+    assert mlflow_states(store, "far") == dict.fromkeys(range(4), ("FINISHED", "COMPLETE"))
+    assert sum(FAULTS in trial.user_attrs for trial in trials) == 1
+    # Its checkpoint was on the driver's disk, so no more is trained again than was under way.
+    times = Counter((seed, epoch) for _, seed, epoch in epochs(log))
+    assert len(times) == 20
+    assert sum(times.values()) <= 22
+    assert not list(store.study_checkpoints("far").path.rglob("*.tmp"))
+
+
+@pytest.mark.timeout(500)
+def test_a_study_is_submitted_watched_stopped_and_goes_on(home, typed, tmp_path):
+    there = tmp_path / "there"
+    (home / "study.yaml").write_text(yaml.safe_dump({**STUDY, "repeats": 60}))
+    with ray_cluster(cpus=2) as cluster:
+        at = ("--address", cluster.dashboard)
+        said_to = partial(typed, user=cluster.user)
+        assert said_to("status", *at).stdout == "no study was submitted there yet\n"
+        first = said_to("submit", *at, "--store", str(there), "study.yaml")
+        assert first.returncode == 0, first.stderr
+        job = first.stdout.splitlines()[0].removeprefix("submitted ")
+        shutil.rmtree(home / "pictures")  # what was sent is there
+        until = time.monotonic() + 120
+        while len(epochs(tmp_path / "epochs.log")) < 3:
+            assert time.monotonic() < until, said_to("logs", "far", *at).stdout
+            time.sleep(0.2)
+        assert "RUNNING" in said_to("status", job, *at).stdout
+        assert said_to("stop", "far", *at).stdout == f"{job} ends its epochs and stops\n"
+        until = time.monotonic() + 120
+        while "STOPPED" not in said_to("status", job, *at).stdout:
+            assert time.monotonic() < until
+        said = said_to("logs", job, *at).stdout
+        assert "the same command goes on where it stopped" in said
+        (home / "pictures").mkdir()
+        begun = set(map(tuple, epochs(tmp_path / "epochs.log")))
+
+        shutil.copytree(there, tmp_path / "seen")  # the job's folder is another one each time
+        for label in ("left", "right"):
+            (home / "pictures" / label).mkdir()
+            for number in range(20):
+                scene(1000 * (label == "left") + number, 32).save(home / "pictures" / label / f"{number}.png")
+        again = said_to("submit", *at, "--store", str(there), "study.yaml", "--trials", "3")
+        job = again.stdout.splitlines()[0].removeprefix("submitted ")
+        followed = said_to("logs", job, "--follow", *at)
+        assert followed.returncode == 0, followed.stderr
+        assert "SUCCEEDED" in said_to("status", job, *at).stdout, followed.stdout
+        assert "trial" in followed.stdout
+        assert said_to("stop", job, *at).stdout == f"{job} was over already\n"
+        missing = said_to("logs", "nobody", *at)
+        assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+        assert missing.stderr.startswith(
+            "finetune-search: there is no submitted study 'nobody' on this cluster"
+        )
+    trials = optuna.load_study(study_name="far", storage=open_storage(Store(there))).trials
+    assert [(trial.state.name, len(trial.intermediate_values)) for trial in trials] == [("COMPLETE", 5)] * 3
+    assert begun
+
+
+def test_nobody_at_the_address(typed):
+    refused = typed("run", "digits", "--address", "127.0.0.1:1")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    assert "Ray's cluster at '127.0.0.1:1' could not be joined: " in refused.stderr
+    refused = typed("run", "digits", "--address", "ray://head:10001")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    assert "`ray_address` must be `auto` or `host:port`" in refused.stderr
+    refused = typed("submit", "digits", "--address", "http://127.0.0.1:1")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    refused = typed("submit", "digits", "--address", "head:8265")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    refused = typed("submit", "digits", "--trails", "3")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    assert "No such option" in refused.stderr

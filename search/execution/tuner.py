@@ -90,9 +90,7 @@ def _fit(trainable: Any, bridge: Bridge, resources: Resources, silence: float | 
             search_alg=RaySearcher(bridge),
             scheduler=RayScheduler(bridge),
             num_samples=-1,
-            # One more than there is room for: the next trial waits for a warm actor. With none waiting,
-            # Ray would end the actor, and the next trial would pay for a new one and its imports.
-            max_concurrent_trials=resources.workers + 1,
+            max_concurrent_trials=_at_once(resources),
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
@@ -113,6 +111,19 @@ def _fit(trainable: Any, bridge: Bridge, resources: Resources, silence: float | 
             tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _at_once(resources: Resources) -> int:
+    """Trials that Ray is given.
+
+    One more than there is room for: the next trial waits for a warm actor. With none waiting, Ray may end the actor,
+    and the next trial would pay for a new one and its imports. Where there is room for it, it would run.
+    """
+    there = ray.cluster_resources()
+    room = there.get("CPU", 0.0) / resources.cpus_per_trial
+    if resources.gpus_per_trial and resources.together == 1:
+        room = min(room, there.get("GPU", 0.0) / resources.gpus_per_trial + 1e-9)
+    return resources.workers + (int(room) == resources.workers)
 
 
 def _name(trial: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -12,9 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import ray
+import yaml
 
 from tests.search.servers import free_port
 
@@ -32,7 +36,7 @@ ENVIRONMENT = {
 class RayCluster:
     """A head with a dashboard, and more nodes as they are asked for."""
 
-    def __init__(self, temporary: Path, cpus: int) -> None:
+    def __init__(self, temporary: Path, cpus: int, more: int) -> None:
         self._temporary = temporary
         self.port, self._dashboard = free_port(), free_port()
         self._nodes: list[subprocess.Popen[bytes]] = []
@@ -43,9 +47,13 @@ class RayCluster:
         self._environment = {**self.user, **ENVIRONMENT, "RAY_AUTH_MODE": "token"}
         # `python` of a submitted job is that of the head.
         self._environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        growing = []
+        if more:
+            (temporary / "autoscaling.json").write_text(json.dumps(growing_by(more, cpus)))
+            growing = [f"--autoscaling-config={temporary}/autoscaling.json"]
         self._start(
-            "--head", f"--port={self.port}", f"--dashboard-port={self._dashboard}", "--include-dashboard=true",
-            f"--temp-dir={temporary}", f"--num-cpus={cpus}", "--min-worker-port=0", "--max-worker-port=0",
+            "--head", *growing, f"--port={self.port}", f"--dashboard-port={self._dashboard}",
+            "--include-dashboard=true", f"--temp-dir={temporary}", f"--num-cpus={cpus}", "--min-worker-port=0", "--max-worker-port=0",
         )  # fmt: skip
 
     @property
@@ -93,12 +101,24 @@ class RayCluster:
         return node
 
 
+def growing_by(nodes: int, cpus: int) -> dict[str, Any]:
+    """The settings of Ray's autoscaler with its own imitation of a cloud, whose machines are processes."""
+    example = Path(ray.__file__).parent / "autoscaler/_private/fake_multi_node/example.yaml"
+    settings: dict[str, Any] = yaml.safe_load(example.read_text())
+    settings["available_node_types"] = {
+        "ray.head.default": {"resources": {"CPU": cpus}, "node_config": {}, "max_workers": 0},
+        "small": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": nodes},
+    }
+    return settings
+
+
 @contextmanager
-def ray_cluster(cpus: int = 1) -> Iterator[RayCluster]:
+def ray_cluster(cpus: int = 1, more: int = 0) -> Iterator[RayCluster]:
+    """One whose head has so many cores; it adds up to `more` nodes of one core by itself where they are asked for."""
     temporary = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # a socket's path is short
     cluster = None
     try:
-        cluster = RayCluster(temporary, cpus)
+        cluster = RayCluster(temporary, cpus, more)
         yield cluster
     finally:
         if cluster is not None:

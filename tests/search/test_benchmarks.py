@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SHORT = ["--seeds", "2", "--trainings", "2"]
 
 QUICK = {
-    "search": [*SHORT, "--tasks", "families", "--only", "default", "--rows"],
+    "search": [*SHORT, "--tasks", "recorded", "--only", "default", "--rows"],
     "decisions": ["--trials", "12"],
     "driver": ["--records", "24", "--workers", "2", "--space", "finetune"],
 }

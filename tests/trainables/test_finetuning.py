@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -33,6 +34,17 @@ RECIPES = {
 }  # fmt: skip
 
 
+def in_each(*precisions: str) -> list[Any]:
+    """All recipes in each arithmetic; those that a processor has to emulate are slow, and one of them is for always."""
+    return [
+        pytest.param(
+            precision, name, marks=[] if precision == "fp32" or name == "gradual" else pytest.mark.slow
+        )
+        for precision in precisions
+        for name in RECIPES
+    ]
+
+
 def trained(params, fixed, material, seed=0):
     trainable = from_params(params, fixed, seed, material)
     return trainable, list(trainable.epochs())
@@ -51,8 +63,7 @@ def test_it_learns_and_reports_what_the_contract_names(fixed, material):
     assert trainable.best_score == max(record.score for record in records) > 0.5
 
 
-@pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize(("precision", "name"), in_each("fp32", "bf16", "fp16"))
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(name, precision, fixed, material):
     fixed = fixed.model_copy(update={"precision": precision, "epochs": 2})
     once, again = (list(map(numbers, trained(RECIPES[name], fixed, material)[1])) for _ in range(2))
@@ -60,8 +71,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(name, prec
     assert once != list(map(numbers, trained(RECIPES[name], fixed, material, seed=1)[1]))
 
 
-@pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize(("precision", "name"), in_each("fp32", "fp16"))
 def test_a_resumed_run_equals_an_uninterrupted_one(name, precision, fixed, material, tmp_path):
     fixed = fixed.model_copy(update={"precision": precision})
     whole, records = trained(RECIPES[name], fixed, material)
@@ -112,7 +122,7 @@ def test_mixed_precision_gives_the_loss_and_gradients_of_fp32(precision, toleran
     assert torch.cosine_similarity(mixed_gradients, gradients, dim=0) > along
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("precision", [pytest.param("bf16", marks=pytest.mark.slow), "fp16"])
 def test_mixed_precision_learns_as_fp32_does(precision, fixed, material):
     """Within a tenth at the end; fp16 skips its first steps, until the loss scale has come down."""
     losses, skipped = {}, {}

@@ -58,12 +58,10 @@ def test_another_seed_is_another_landscape():
     assert abs(spearmanr(one, other)[0]) < 0.9
 
 
-@pytest.mark.parametrize(
-    ("names", "seeds"),
-    [(("smooth",), 4), pytest.param(("smooth", "crossing", "late"), 6, marks=pytest.mark.slow)],
-    ids=["one", "three"],
-)
-def test_the_default_beats_plain_asha_on_made_up_curves(names, seeds):
+@pytest.mark.slow
+def test_the_default_beats_plain_asha_on_made_up_curves():
+    names, seeds = ("smooth", "crossing", "late"), 6
+
     def regret(task, seed, **names):
         budget = 30 * task.max_epochs
         found = simulate(task.space, task.curve, task.max_epochs, budget, seed=seed, **names)

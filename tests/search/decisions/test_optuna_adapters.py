@@ -47,14 +47,14 @@ def epochs_of(study):
     return sum(len(trial.intermediate_values) for trial in study.trials)
 
 
-@pytest.mark.parametrize(("seeds", "ahead"), [(6, -0.002), pytest.param(36, 0.0, marks=pytest.mark.slow)])
-def test_it_finds_more_than_tpe_with_hyperband_in_as_many_epochs(seeds, ahead):
+@pytest.mark.slow
+def test_it_finds_more_than_tpe_with_hyperband_in_as_many_epochs():
     """On average: with some seeds TPE is a thousandth ahead, with others it misses a tenth.
 
     Twelve seeds are too few to say by how much: three sets of them differed by 0.003, 0.006 and 0.015.
     """
     ours, theirs = [], []
-    for seed in range(seeds):
+    for seed in range(36):
         study = search(seed=seed)
         ours.append(study.best_value)
         other = optuna.create_study(
@@ -66,7 +66,7 @@ def test_it_finds_more_than_tpe_with_hyperband_in_as_many_epochs(seeds, ahead):
         while epochs_of(other) < epochs_of(study):
             other.optimize(objective, n_trials=1)
         theirs.append(other.best_value)
-    assert np.mean(ours) > np.mean(theirs) + ahead
+    assert np.mean(ours) > np.mean(theirs)
     assert max(ours) > 0.9 * curve({"lr": 10**-2.5, "drop": 0.2, "how": "full"}).max()
 
 

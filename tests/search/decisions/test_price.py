@@ -67,6 +67,7 @@ def spent(seed, **budget):
     return found.best_at(np.inf), costs.mean(), len(found.runs)
 
 
+@pytest.mark.slow
 def test_cheap_recipes_are_preferred_where_time_is_spent_and_only_there(monkeypatch):
     seeds = range(6)
     by_time = np.mean([spent(seed, budget_seconds=600.0) for seed in seeds], axis=0)

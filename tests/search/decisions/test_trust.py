@@ -94,6 +94,7 @@ def test_trust_follows_what_is_seen(searched, low, high):
     assert low <= searcher.trust(runs) <= high
 
 
+@pytest.mark.slow
 def test_a_good_prior_helps_early_and_a_bad_one_does_no_lasting_harm():
     seeds = range(8)
     plain, good, bad = (

@@ -111,6 +111,16 @@ def test_a_node_without_the_drivers_disk_trains_and_its_death_costs_only_an_epoc
     assert not list(store.study_checkpoints("far").path.rglob("*.tmp"))
 
 
+@pytest.mark.timeout(400)
+def test_a_cluster_that_can_grow_is_asked_for_what_the_study_can_use(home, typed, tmp_path):
+    with ray_cluster(cpus=1, more=1) as cluster:
+        done = typed("run", "study.yaml", "--address", cluster.address, user=cluster.user)
+    assert done.returncode == 0, done.stderr
+    assert len({node for node, _, _ in epochs(tmp_path / "epochs.log")}) == 2
+    trials = optuna.load_study(study_name="far", storage=open_storage(Store(home / "mlruns"))).trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
+
+
 @pytest.mark.timeout(500)
 def test_a_study_is_submitted_watched_stopped_and_goes_on(home, typed, tmp_path):
     there = tmp_path / "there"

@@ -20,6 +20,8 @@ from search.view.silent import Silent
 from tests.search.parts import LOG
 from tests.search.studies.conftest import SMALL
 
+pytestmark = pytest.mark.own_ray
+
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}
 
 

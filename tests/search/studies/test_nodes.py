@@ -18,6 +18,8 @@ from search.store.databases import open_storage
 from search.tracking.states import mlflow_states
 from search.view.silent import Silent
 
+pytestmark = pytest.mark.own_ray
+
 
 class Losing(Silent):
     """Takes a node away, at once and without a word, after so many records."""

@@ -13,6 +13,8 @@ from search.execution.cluster import LocalCluster
 from search.execution.prestart import FIXED, MODULES, PASSED_ON
 from search.execution.resources import Resources
 
+pytestmark = pytest.mark.own_ray
+
 
 def test_the_environment_is_that_of_tunes_actors():
     assert class_cache.DEFAULT_ENV_VARS == FIXED

@@ -21,6 +21,8 @@ from tests.search.parts import LOG
 from tests.search.servers import mlflow_server, postgres
 from tests.search.studies.conftest import SMALL
 
+pytestmark = pytest.mark.own_ray
+
 AWAY = 8.0
 """Seconds."""
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}

@@ -45,39 +45,62 @@ def serve(store: Store, port: int, say: Callable[[str], None]) -> None:
         )
     _check_free(port)
     prepare(store)
-    with _raised(), tempfile.TemporaryFile() as log, _server(store, port, log) as server:
-        try:
+    try:
+        with (
+            _raised() as ending,
+            tempfile.TemporaryFile() as log,
+            _server(store, port, log, ending) as server,
+        ):
             _wait_until_there(server, port)
             say(f"MLflow's pages over {store.root} (Ctrl-C ends them): http://{HOST}:{port}/{START_PAGE}")
             server.wait()
-        except _Ended:
-            return
-        raise StudyError(f"MLflow ended with code {server.returncode}: {_last_words(log)}")
+            raise StudyError(f"MLflow ended with code {server.returncode}: {_last_words(log)}")
+    except _Ended:
+        return
 
 
 class _Ended(Exception):
     """The user, or the system, wants us to end."""
 
 
-@contextmanager
-def _raised() -> Iterator[None]:
-    """Signals that end a program become an exception, so that the server is ended first; only once."""
+class _Ending:
+    """What signals that end a program come to; once one has come the others are nothing."""
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def __init__(self) -> None:
+        self._held = self._came = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         for one in ENDINGS:
             signal.signal(one, signal.SIG_IGN)
-        raise _Ended
+        self._came = True
+        if not self._held:
+            raise _Ended
 
-    before = {number: signal.signal(number, end) for number in ENDINGS}
+    def hold(self) -> None:
+        """Let nothing be raised for now."""
+        self._held = True
+
+    def release(self) -> None:
+        """Raise it now, if one has come."""
+        self._held = False
+        if self._came:
+            raise _Ended
+
+
+@contextmanager
+def _raised() -> Iterator[_Ending]:
+    """Signals that end a program become an exception, so that the server is ended first."""
+    ending = _Ending()
+    before = {number: signal.signal(number, ending) for number in ENDINGS}
     try:
-        yield
+        yield ending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _server(store: Store, port: int, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _server(store: Store, port: int, log: IO[bytes], ending: _Ending) -> Iterator[subprocess.Popen[bytes]]:
     """MLflow in a session of its own, and at the end nothing of that session."""
     command = [
         sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.mlflow_uri,
@@ -89,10 +112,12 @@ def _server(store: Store, port: int, log: IO[bytes]) -> Iterator[subprocess.Pope
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",
     }
+    ending.hold()  # else a server might have started that nobody knows
     server = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
     )
     try:
+        ending.release()
         yield server
     finally:
         # MLflow's own parent ends without its children: the whole group is asked, and then made to.

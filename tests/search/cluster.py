@@ -53,7 +53,8 @@ class RayCluster:
             growing = [f"--autoscaling-config={temporary}/autoscaling.json"]
         self._start(
             "--head", *growing, f"--port={self.port}", f"--dashboard-port={self._dashboard}",
-            "--include-dashboard=true", f"--temp-dir={temporary}", f"--num-cpus={cpus}", "--min-worker-port=0", "--max-worker-port=0",
+            "--include-dashboard=true", f"--temp-dir={temporary}", f"--num-cpus={cpus}",
+            "--min-worker-port=0", "--max-worker-port=0",
         )  # fmt: skip
 
     @property

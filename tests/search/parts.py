@@ -18,6 +18,11 @@ from trainables.protocol import Diverged, EpochRecord, State
 LOG = "FINETUNE_SEARCH_TEST_LOG"
 
 
+def log_file() -> Path:
+    """Of the test that runs now: the name that Ray's processes know for as long as they live points to it."""
+    return Path(os.path.realpath(os.environ[LOG]))
+
+
 def quadrants(seed: int) -> Dataset:
     """48 images of four classes; what `data: tests.search.parts:quadrants` gives."""
     return small_dataset()
@@ -33,7 +38,7 @@ class Logged:
 
     def epochs(self) -> Iterator[EpochRecord]:
         for record in self._inner.epochs():
-            with Path(os.environ[LOG]).open("a") as log:
+            with log_file().open("a") as log:
                 log.write(f"{self._key} {record.epoch}\n")
             yield record
 
@@ -104,7 +109,7 @@ class Deadly(Logged):
     def epochs(self) -> Iterator[EpochRecord]:
         for record in super().epochs():
             yield record
-            mark = Path(os.environ[LOG]).with_name(f"died-{self._seed}")
+            mark = log_file().with_name(f"died-{self._seed}")
             if record.epoch == 2 and not mark.exists():
                 mark.touch()
                 time.sleep(self.after)
@@ -132,7 +137,7 @@ class Troubled(Logged):
 
     @property
     def _mine(self) -> Path:
-        return Path(os.environ[LOG]).with_name(f"trouble-{self._seed}")
+        return log_file().with_name(f"trouble-{self._seed}")
 
     def _begin_trouble(self) -> None:
         if self._mine.exists():

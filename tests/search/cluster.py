@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,13 +18,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import ray
-import yaml
 
 from tests.search.servers import free_port
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+LISTS = [
+    "cluster_synced_files", "rsync_exclude", "rsync_filter", "initialization_commands", "setup_commands",
+    "head_setup_commands", "worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands",
+]  # fmt: skip
+"""Settings of Ray's autoscaler that it misses where they are left out."""
 ENVIRONMENT = {
+    "RAY_FAKE_CLUSTER": "1",
+    "AUTOSCALER_UPDATE_INTERVAL_S": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Else Ray takes a minute to be sure that a node is dead.
     "RAY_health_check_initial_delay_ms": "0",
@@ -38,8 +44,12 @@ class RayCluster:
 
     def __init__(self, temporary: Path, cpus: int, more: int) -> None:
         self._temporary = temporary
-        self.port, self._dashboard = free_port(), free_port()
+        # Ray's imitation of a cloud looks for the head at its usual port only.
+        self.port, self._dashboard = 6379 if more else free_port(), free_port()
         self._nodes: list[subprocess.Popen[bytes]] = []
+        with socket.socket() as probe:
+            if more and probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                pytest.skip("another Ray runs on this machine")
         token = temporary / "token"
         token.write_text(uuid4().hex)
         # Its users have the token; that it is to be shown they are not told.
@@ -104,13 +114,27 @@ class RayCluster:
 
 def growing_by(nodes: int, cpus: int) -> dict[str, Any]:
     """The settings of Ray's autoscaler with its own imitation of a cloud, whose machines are processes."""
-    example = Path(ray.__file__).parent / "autoscaler/_private/fake_multi_node/example.yaml"
-    settings: dict[str, Any] = yaml.safe_load(example.read_text())
-    settings["available_node_types"] = {
-        "ray.head.default": {"resources": {"CPU": cpus}, "node_config": {}, "max_workers": 0},
-        "small": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": nodes},
+    return {
+        "cluster_name": "fake",
+        "max_workers": nodes,
+        "idle_timeout_minutes": 5,
+        "upscaling_speed": 1.0,
+        "provider": {
+            "type": "fake_multinode",
+            "use_node_id_as_ip": True,
+            "disable_node_updaters": True,
+            "disable_launch_config_check": True,
+        },
+        "available_node_types": {
+            "ray.head.default": {"resources": {"CPU": cpus}, "node_config": {}, "max_workers": 0},
+            "small": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": nodes},
+        },
+        "head_node_type": "ray.head.default",
+        "auth": {"ssh_user": "nobody"},
+        "file_mounts": {},
+        "file_mounts_sync_continuously": False,
+        **{name: [] for name in LISTS},
     }
-    return settings
 
 
 @contextmanager

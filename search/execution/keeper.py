@@ -38,17 +38,17 @@ class Keeper:
 
     def put(self, folder: str, name: str, data: bytes) -> None:
         """Write a file. For errors see `search.places.place.Folder.save`."""
-        self._at(folder).put(name, data)
+        self._at(folder, name).put(name, data)
 
     def get(self, folder: str, name: str) -> bytes | None:
         """What is in a file, or none. For errors see `search.places.place.Folder.load`."""
-        return self._at(folder).get(name)
+        return self._at(folder, name).get(name)
 
-    def _at(self, folder: str) -> Disk:
-        path = Disk(folder).path.resolve()
+    def _at(self, folder: str, name: str) -> Disk:
+        path = (Disk(folder).path / name).resolve()
         if not path.is_relative_to(self._root):
             raise PermissionError(f"checkpoints must be in {self._root}, but {path} is not")
-        return Disk(path)
+        return Disk(path.parent)
 
 
 class Kept:

@@ -94,11 +94,16 @@ def test_a_study_on_a_folder_runs_to_its_answer_and_is_held_to_its_images(photos
     longer = study_on(photos, tmp_path, trials=3).run()
     assert [trial.state for trial in longer.trials] == ["COMPLETE"] * 3
 
+    # So are they at another place.
+    photos = photos.rename(photos.with_name("moved"))
+    moved = study_on(photos, tmp_path, trials=3, name="photos").run()
+    assert [trial.state for trial in moved.trials] == ["COMPLETE"] * 3
+
     # Another image is another data set: trials on it could not be compared.
     victim = photos / "class_0" / "00.png"
     victim.write_bytes(encoded(scene(999)))
     with pytest.raises(InputError, match=r"must stay as they were when it began, but data .* has changed"):
-        study_on(photos, tmp_path, trials=4).run()
+        study_on(photos, tmp_path, trials=4, name="photos").run()
     ledger = optuna.load_study(study_name="photos", storage=open_storage(study.store))
     assert [trial.state.name for trial in ledger.trials] == ["COMPLETE"] * 3
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import optuna
@@ -18,6 +19,7 @@ from search.register import confirm_name
 from search.spec import OWN_CORE
 from search.store.databases import open_storage
 from search.tracking.states import mlflow_states
+from search.view.silent import Silent
 from spaces import InputError
 from tests.search.parts import ODD
 
@@ -222,3 +224,22 @@ def test_a_trainable_of_ones_own_ends_itself_and_its_odd_metrics_arrive(small_st
 def _seed(study, number: int) -> int:
     ledger = optuna.load_study(study_name=study.spec.name, storage=open_storage(study.store))
     return ledger.trials[number].user_attrs["seed"]
+
+
+def test_where_ray_has_more_room_than_a_study_has_workers_no_more_of_them_run(small_study):
+    class Counting(Silent):
+        """How many trials there are at once, at most."""
+
+        now = most = 0
+
+        def on_start(self, *told: Any, **more: Any) -> None:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+        def on_end(self, *told: Any, **more: Any) -> None:
+            self.now -= 1
+
+    counting = Counting()
+    study = small_study(trials=3, finalists=0, scheduler="none", searcher="random", epochs=2, workers=1)
+    assert list(study.run(counting).dataframe()["state"]) == ["COMPLETE"] * 3
+    assert counting.most == 1

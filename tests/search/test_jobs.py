@@ -22,9 +22,7 @@ def home(tmp_path, monkeypatch) -> Path:
     for label in ("a", "b"):
         (tmp_path / "photos" / label).mkdir(parents=True)
         scene(ord(label), 8).save(tmp_path / "photos" / label / "1.png")
-    (tmp_path / "space.yaml").write_text(
-        "parameters:\n  dropout: {float: [0, 0.5], default: 0.1}\n"
-    )
+    (tmp_path / "space.yaml").write_text("parameters:\n  dropout: {float: [0, 0.5], default: 0.1}\n")
     (tmp_path / "weights.safetensors").write_bytes(b"weights")
     (tmp_path / "mine_of_test.py").write_text("def make(params, fixed, seed, material): ...\n")
     (tmp_path / "study.yaml").write_text(

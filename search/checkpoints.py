@@ -8,11 +8,12 @@ from functools import cached_property
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.addresses import without_secret
 from search.decisions.listener import Listener
 from search.errors import StudyError
 from search.execution.names import BEST
 from search.places import Place
-from search.store.layout import Store, without_secret
+from search.store.layout import Store
 
 SEARCH, CONFIRM = "search", "confirm"
 """The phases of a study."""
@@ -43,18 +44,32 @@ class Checkpoints(Listener):
         """Of all of the study's trials."""
         return self._store.study_checkpoints(self._study)
 
-    def mark(self) -> None:
+    def mark(self, uid: str) -> None:
         """Write down whose they are: one place may serve studies of several ledgers.
 
+        Args:
+            uid: Of the study.
+
         Raises:
-            StudyError: Nothing can be written there.
+            StudyError: Nothing can be written there, or it is another study's of that name.
         """
+        where = without_secret(self.root.address)
         try:
-            self.root.put(LEDGER, self._store.ledger_name.encode())
+            before = self.root.get(LEDGER)
+            # In the store's own folder it can only be an earlier one, which the ledger has forgotten.
+            if (
+                self._store.elsewhere is not None
+                and before is not None
+                and uid not in before.decode().split()
+            ):
+                raise StudyError(
+                    f"{where} must be the place of this study alone, but another one of the same name keeps its "
+                    "checkpoints there; choose another --name, or remove them"
+                )
+            self.root.put(LEDGER, f"{self._store.owner}\n{uid}\n".encode())
         except OSError as error:
             raise StudyError(
-                f"checkpoints cannot be written to {without_secret(self.root.address)}: "
-                f"{error.strerror or error}"
+                f"checkpoints cannot be written to {where}: {error.strerror or error}"
             ) from error
 
     def on_end(self, phase: str, trial: FrozenTrial) -> None:

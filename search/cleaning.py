@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from search import register
+from search.addresses import without_secret
 from search.checkpoints import CONFIRM, LEDGER, SEARCH, Checkpoints
 from search.errors import StudyError
 from search.execution.names import BEST
 from search.overview import load_study
 from search.places import Place
 from search.places.disk import Disk
-from search.store.layout import Store, without_secret
+from search.store.layout import Store
 from spaces import InputError
 from trainables.data.cache import cache_folder
 
@@ -125,8 +126,10 @@ def _strange(store: Store) -> Iterator[Removable]:
     for name, files in _studies(store).items():
         place = store.checkpoints.at(name)
         mark = place.get(LEDGER)
-        # Those of before there were marks are of the store's own ledger.
-        ours = mark.decode() == store.ledger_name if mark is not None else store.optuna is None
+        if mark is not None:
+            ours = mark.decode().splitlines()[0] == store.owner
+        else:  # those of before there were marks; elsewhere it may be anything
+            ours = store.optuna is None and store.elsewhere is None
         if ours and name not in known and not _runs(store, name):
             what = "checkpoints of a study that the ledger does not know"
             yield Removable(place, what, sum(files.values()))

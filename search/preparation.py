@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial
 
+from search.addresses import without_secret
 from search.errors import StudyError
 from search.execution.names import BEST
 from search.places import Place
 from search.spec import OWN_CORE, StudySpec
-from search.store.layout import without_secret
 from spaces import SearchSpace
 from trainables.config import Fixed
 

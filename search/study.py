@@ -126,10 +126,10 @@ class Study:
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
             prepare(self.store)
-            self._checkpoints.mark()
             patience = Patience(AWAY, view.on_trouble, lock.check)
             ledger = register.open_ledger(self.store, spec, space, spec.name, patience)
             register.enter(ledger, spec)
+            self._checkpoints.mark(register.uid_of(ledger))
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())
             if isinstance(spec.pretrained, str):
                 register.hold_weights(ledger, spec, weights_fingerprint(prepared.material.weights))

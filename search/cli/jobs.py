@@ -40,7 +40,7 @@ def submit(
 ) -> None:
     """Run a study on a Ray cluster, or continue it there: submit STUDY, with the options of `run`.
 
-    The study's files, data of at most 400 MiB and your own modules that it names are sent with it; the cluster's
+    The study's files, data of at most 90 MiB and your own modules that it names are sent with it; the cluster's
     machines need what the project depends on.
     """
     from search.jobs.jobs import HOME, Jobs

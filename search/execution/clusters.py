@@ -17,4 +17,12 @@ def cluster_of(spec: StudySpec) -> Cluster:
     from search.execution.joined import JoinedCluster
     from search.execution.own_code import own_code
 
-    return JoinedCluster(spec.ray_address, spec.cpus_per_trial, own_code(spec))
+    # How many trials share a GPU is measured, unless the study says it; before that nobody knows how many to ask for.
+    known = spec.device == "cpu" or spec.gpus_per_trial is not None
+    return JoinedCluster(
+        spec.ray_address,
+        spec.cpus_per_trial,
+        own_code(spec),
+        grows_to=spec.workers if known else None,
+        on_cpu=spec.device == "cpu",
+    )

@@ -14,6 +14,7 @@ from search.errors import StudyError
 from search.execution.cluster import QUIET, environment_of_trials
 from search.execution.resources import Resources, visible_gpus
 from search.execution.token import use_token
+from search.view.words import one_line
 from spaces import InputError
 
 T = TypeVar("T")
@@ -33,12 +34,22 @@ class JoinedCluster:
         address: ``auto`` for the one of this machine, or ``host:port`` of its head.
         cpus_per_trial: Cores of one trial.
         modules: Files and folders of Python code that trials need besides.
+        grows_to: Trials at a time for which it is asked to grow; none asks for nothing.
+        on_cpu: Whether the study is to run without a GPU.
 
     Raises:
         InputError: No address of a cluster that can be joined.
     """
 
-    def __init__(self, address: str, cpus_per_trial: int, modules: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        address: str,
+        cpus_per_trial: int,
+        modules: Sequence[Path] = (),
+        *,
+        grows_to: int | None = None,
+        on_cpu: bool = False,
+    ) -> None:
         if "://" in address:
             raise InputError(
                 "`ray_address` must be `auto` or `host:port`, and the study be run on a machine of the cluster, "
@@ -47,6 +58,7 @@ class JoinedCluster:
         self._address = address
         self._environment = environment_of_trials(cpus_per_trial)
         self._modules = modules
+        self._grows_to, self._on_cpu = grows_to, on_cpu
         self._started = False
         self._asked = False
         self._set = {name: value for name, value in QUIET.items() if name not in os.environ}
@@ -72,10 +84,9 @@ class JoinedCluster:
             )
         except Exception as error:
             self._forget()
-            first = str(error).strip().partition("\n")[0]
             raise StudyError(
-                f"Ray's cluster at {self._address!r} could not be joined: {first} (the study must be run on one of its "
-                "machines; `finetune-search submit` runs it there from anywhere)"
+                f"Ray's cluster at {self._address!r} could not be joined: {one_line(str(error))} (the study must be "
+                "run on one of its machines; `finetune-search submit` runs it there from anywhere)"
             ) from error
         self._started = True
         return self
@@ -102,38 +113,44 @@ class JoinedCluster:
         return True
 
     def start(self, resources: Resources, most: int, *, early: bool) -> None:
-        """Where the study may use more than there is, a cluster that can grow is asked to."""
-        workers = max(resources.workers, most)
+        """A cluster that can grow is asked to while the driver prepares the study, if that is wished for."""
         needs = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
-        if early and any(workers * need > self._all(kind) for kind, need in needs.items()):
-            from ray.autoscaler.sdk import request_resources
-
-            with suppress(Exception):  # none that can grow
-                whole = {kind: need for kind, need in needs.items() if need}
-                request_resources(bundles=[whole] * workers)
-                self._asked = True
+        number = self._grows_to or 0
+        if early and any(number * need > self._all(kind) for kind, need in needs.items()):
+            self._ask([{kind: need for kind, need in needs.items() if need}] * number)
+            self._asked = True
 
     def ready(self) -> None:
-        """It is."""
+        """Trials that wait say from now on what is needed. What was asked for outlives a driver that is killed."""
+        if self._asked:
+            self._ask([])
+            self._asked = False
+
+    @staticmethod
+    def _ask(bundles: list[dict[str, float]]) -> None:
+        from ray.autoscaler.sdk import request_resources
+
+        with suppress(Exception):  # none that can grow
+            request_resources(bundles=bundles)
 
     def compute(self, function: Callable[..., T], *arguments: Any) -> T:
         """Elsewhere, where this machine has no GPU and another one has; else here."""
-        if visible_gpus() or not self.gpus:
+        if self._on_cpu or visible_gpus() or not self.gpus:
             return function(*arguments)
         import ray
+        from ray.exceptions import RayTaskError
 
         remote: Any = ray.remote(num_gpus=1, max_retries=3)(function)
-        result: T = ray.get(remote.remote(*arguments))
+        try:
+            result: T = ray.get(remote.remote(*arguments))
+        except RayTaskError as error:
+            raise error.cause from None  # as if it had happened here
         return result
 
     def __exit__(self, *error: object) -> None:
         import ray
 
-        if self._asked:
-            from ray.autoscaler.sdk import request_resources
-
-            with suppress(Exception):
-                request_resources(bundles=[])
+        self.ready()
         if self._started:
             ray.shutdown()
         self._forget()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -111,8 +112,9 @@ class Reach:
     def __call__(self, address: str) -> Folder:
         """The place at an address."""
         folder, _, name = self._sign.rpartition("/")
-        if Disk(folder).get(name) == self._word.encode():
-            return Disk(address)
+        with suppress(OSError):  # a folder that may not be entered here
+            if Disk(folder).get(name) == self._word.encode() and os.access(folder, os.W_OK):
+                return Disk(address)
         return Kept(self._keeper, address)
 
 
@@ -129,9 +131,13 @@ def reach(place: Place, *, may_grow: bool) -> Iterator[Any]:
         return
     maker: Any = ray.remote(Keeper)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    keeper = maker.options(num_cpus=0, max_concurrency=AT_ONCE, scheduling_strategy=here).remote(
-        place.address
-    )
+    keeper = maker.options(
+        num_cpus=0,
+        max_concurrency=AT_ONCE,
+        max_restarts=-1,
+        max_task_retries=-1,  # a file that is written twice is the same file
+        scheduling_strategy=here,
+    ).remote(place.address)
     word = uuid4().hex
     place.put(SIGN, word.encode())
     try:

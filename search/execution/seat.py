@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
+from search.addresses import without_secret
 from search.execution.clock import Clock
 from search.execution.names import BEST, LAST
 from search.execution.passing import broke_device, may_pass
 from search.execution.thread import Thread
 from search.places import Folder, place_at
-from search.store.layout import without_secret
 from spaces.locate import locate
 from trainables.cohort import Cohort
 from trainables.config import Fixed

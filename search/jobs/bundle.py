@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,8 @@ from trainables.data.naming import BUILT_IN
 
 STEM = "study"
 """Of the names of all files but the modules."""
-MOST = 400 * 2**20
-"""Bytes; Ray keeps what is sent in the memory of the cluster's head, and takes half a GiB at most."""
+MOST = 90 * 2**20
+"""Bytes of all that is sent; Ray's dashboard takes 100 MiB."""
 TABLES = {".csv", ".parquet"}
 
 
@@ -49,11 +50,11 @@ def bundled(spec: StudySpec, modules: Sequence[Path] = ()) -> Iterator[Path]:
         if data is not None:
             # A table names its images from the folder that it is in.
             whole = data.parent if data.is_file() and data.suffix.lower() in TABLES else data
-            _refuse_too_large(spec.data, whole)
             there = f"{STEM}-data{whole.suffix if whole.is_file() else ''}"
             (folder / there).symlink_to(whole)
             settings["data"] = there if whole == data else f"{there}/{data.name}"
         (folder / f"{STEM}.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
+        _refuse_too_large(folder)
         yield folder
 
 
@@ -72,13 +73,13 @@ def _file(value: object) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _refuse_too_large(name: str, path: Path) -> None:
-    files = [path] if path.is_file() else (one for one in path.rglob("*") if one.is_file())
+def _refuse_too_large(folder: Path) -> None:
     size = 0
-    for one in files:
-        size += one.stat().st_size
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # they are not sent
+        size += sum(os.path.getsize(os.path.join(place, name)) for name in files if not name.startswith("."))
         if size > MOST:
             raise InputError(
-                f"data that are sent with a study must be at most {MOST // 2**20} MiB, but {name!r} is more; put "
-                "them where the machines of the cluster find them, and name that path, or an `hf:` data set"
+                f"data, weights and code that are sent with a study must be at most {MOST // 2**20} MiB, but are "
+                "more; put them where the machines of the cluster find them, and name that path, or an `hf:` data set"
             )

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
+from search.addresses import has_secret
 from search.errors import StudyError
 from search.execution.cluster import environment_of_trials
 from search.execution.joined import own_packages
@@ -20,7 +20,13 @@ from search.execution.own_code import own_code
 from search.execution.token import use_token
 from search.jobs.bundle import STEM, bundled
 from search.spec import StudySpec
-from search.store.layout import CHECKPOINTS_VARIABLE, MLFLOW_VARIABLE, OPTUNA_VARIABLE, STORE_VARIABLE
+from search.store.layout import (
+    CHECKPOINTS_VARIABLE,
+    MLFLOW_VARIABLE,
+    OPTUNA_VARIABLE,
+    STORE_VARIABLE,
+)
+from search.view.words import one_line
 from spaces import InputError
 
 HOME = "~/finetune-search"
@@ -108,7 +114,7 @@ class Jobs:
                     "working_dir": str(folder),
                     "py_modules": [str(path) for path in own_packages()],
                     "env_vars": environment,
-                    "excludes": ["__pycache__/"],
+                    "excludes": ["__pycache__/", ".?*"],  # `.*` would be all of it
                 },
                 metadata={KEY: spec.name},
             )
@@ -170,7 +176,7 @@ def _stores() -> tuple[dict[str, str], tuple[str, ...]]:
         for name in (OPTUNA_VARIABLE, MLFLOW_VARIABLE, CHECKPOINTS_VARIABLE)
         if os.environ.get(name)
     }
-    secret = tuple(name for name, address in given.items() if urlsplit(address).password)
+    secret = tuple(name for name, address in given.items() if has_secret(address))
     return {name: address for name, address in given.items() if name not in secret}, secret
 
 
@@ -200,8 +206,14 @@ def _all_files() -> Iterator[None]:
 
 @contextmanager
 def _readable() -> Iterator[None]:
+    from ray.exceptions import RayError
+
     try:
         yield
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise StudyError(f"the Ray cluster did not take it: {first}") from error
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        RayError,
+    ) as error:  # the packages' own errors are some of these
+        raise StudyError(f"the Ray cluster did not take it: {one_line(str(error))}") from error

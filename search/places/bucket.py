@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from search.addresses import without_secret
 from spaces.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from trainables.protocol import State
 
 WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"})
-"""Stores that show an object only once all of it is there; elsewhere a file is written aside and renamed."""
+"""Stores that show an object only once all of it is there."""
+RENAMED = frozenset({"file", "local", "sftp", "ssh"})
+"""Where a file is written aside, and a rename puts it in the place of an older one."""
 
 
 class Bucket:
@@ -26,7 +29,7 @@ class Bucket:
         url: Its address. What it needs to be opened, a key or an endpoint, is taken from the environment.
 
     Raises:
-        InputError: No filesystem of such URLs is known, or its package is not installed.
+        InputError: It is none of a store that keeps files whole, or its package is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,10 +39,16 @@ class Bucket:
         try:
             # Others write there too: what a listing said a moment ago is old.
             self._fs, self._root = fsspec.core.url_to_fs(self._url, use_listings_cache=False)
+            protocols = self._fs.protocol
+            self._protocols = {protocols} if isinstance(protocols, str) else set(protocols)
+            why = "" if self._protocols & (WHOLE | RENAMED) else "a file might be left half written there"
         except (ImportError, ValueError) as error:
+            why = str(error)
+        if why:
             raise InputError(
-                f"checkpoints must be at a path or at a URL that fsspec can open, but got {shown(url)}: {error}"
-            ) from None
+                "checkpoints must be at a path, in an object store (s3://, gs://, az://, …) or at sftp://, but got "
+                f"{shown(without_secret(url))}: {why}"
+            )
 
     @property
     def address(self) -> str:
@@ -100,9 +109,8 @@ class Bucket:
     def put(self, name: str, data: bytes) -> None:
         """Write bytes."""
         path = self._file(name)
-        protocols = self._fs.protocol
         with _as_os_error():
-            if WHOLE & set([protocols] if isinstance(protocols, str) else protocols):
+            if self._protocols & WHOLE:
                 self._fs.pipe_file(path, data)
                 return
             self._fs.makedirs(posixpath.dirname(path), exist_ok=True)

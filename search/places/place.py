@@ -65,12 +65,12 @@ def place_at(address: str) -> Place:
     """The folder at a path, or at a URL (``s3://bucket/studies``).
 
     Raises:
-        InputError: No filesystem of such URLs is known, or its package is not installed.
+        InputError: It is none of a store that keeps files whole, or its package is not installed.
     """
-    if "://" in address:
+    from search.places.disk import Disk
+
+    if "://" in address and not address.startswith("file://"):
         from search.places.bucket import Bucket
 
         return Bucket(address)
-    from search.places.disk import Disk
-
-    return Disk(address)
+    return Disk(address.removeprefix("file://"))

@@ -2,9 +2,11 @@
 
 import os
 import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.addresses import without_secret
 from search.places import Place, place_at
 from spaces.errors import InputError
 
@@ -13,11 +15,6 @@ OPTUNA_VARIABLE, MLFLOW_VARIABLE = "FINETUNE_SEARCH_OPTUNA", "FINETUNE_SEARCH_ML
 CHECKPOINTS_VARIABLE = "FINETUNE_SEARCH_CHECKPOINTS"
 _STUDY_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _SQLITE = "sqlite:///"
-
-
-def without_secret(address: str) -> str:
-    """An address without user and password."""
-    return re.sub(r"//[^/@]*@", "//", address)
 
 
 def check_study_name(name: str) -> str:
@@ -126,6 +123,13 @@ class Store:
     def ledger_name(self) -> str:
         """The ledger's address without what is secret in it."""
         return without_secret(self.optuna_url)
+
+    @property
+    def owner(self) -> str:
+        """Whose checkpoints are this ledger's, where other ledgers keep theirs beside them."""
+        if self.optuna is None and self.elsewhere is not None:
+            return f"{self.ledger_name} on {socket.gethostname()}"
+        return self.ledger_name
 
     @property
     def mlflow_uri(self) -> str:

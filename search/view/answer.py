@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.text import Text
 
 from search.account import Account
+from search.addresses import without_secret
 from search.comparison import compare
 from search.result import Answer, Confirmed, StudyResult, TrialSummary
 from search.spec import StudySpec
-from search.store.layout import Store, without_secret
+from search.store.layout import Store
 from search.view import words
 from search.view.leaderboard import print_leaderboard, winner_of
 

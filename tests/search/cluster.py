@@ -28,8 +28,6 @@ LISTS = [
 ]  # fmt: skip
 """Settings of Ray's autoscaler that it misses where they are left out."""
 ENVIRONMENT = {
-    "RAY_FAKE_CLUSTER": "1",
-    "AUTOSCALER_UPDATE_INTERVAL_S": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Else Ray takes a minute to be sure that a node is dead.
     "RAY_health_check_initial_delay_ms": "0",
@@ -59,6 +57,7 @@ class RayCluster:
         self._environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         growing = []
         if more:
+            self._environment |= {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
             (temporary / "autoscaling.json").write_text(json.dumps(growing_by(more, cpus)))
             growing = [f"--autoscaling-config={temporary}/autoscaling.json"]
         self._start(

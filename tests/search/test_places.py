@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 import torch
 
+from search.addresses import has_secret, without_secret
 from search.checkpoints import Checkpoints
+from search.cleaning import removable
 from search.errors import StudyError
 from search.places import place_at
+from search.places.bucket import Bucket
+from search.store.databases import prepare
 from search.store.layout import Store
 from spaces import InputError
 from tests.search.servers import object_store
@@ -36,11 +41,9 @@ def bucket(server, monkeypatch):
 def place(request, tmp_path):
     if request.param == "s3":
         return place_at(f"s3://{request.getfixturevalue('bucket')}/{uuid.uuid4().hex}")
-    addresses = {
-        "disk": str(tmp_path / "checkpoints"),
-        "memory": f"memory://{uuid.uuid4().hex}",
-        "file": f"file://{tmp_path}/checkpoints",
-    }
+    if request.param == "file":  # written aside and renamed, as at sftp://
+        return Bucket(f"file://{tmp_path}/checkpoints")
+    addresses = {"disk": str(tmp_path / "checkpoints"), "memory": f"memory://{uuid.uuid4().hex}"}
     return place_at(addresses[request.param])
 
 
@@ -82,7 +85,7 @@ def test_what_is_removed_is_gone(place):
 
 
 def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypatch):
-    place = place_at(f"file://{tmp_path}/checkpoints")
+    place = Bucket(f"file://{tmp_path}/checkpoints")
     place.put("last.pt", b"old")
 
     def breaks(*paths: str) -> None:
@@ -96,10 +99,15 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("url", "why"), [("nowhere://x/y", "Protocol not known: nowhere"), ("hdfs+x://a", "Protocol not known")]
+    ("url", "why"),
+    [
+        ("nowhere://x/y", "Protocol not known: nowhere"),
+        ("hdfs+x://a", "Protocol not known"),
+        ("https://host/x", "a file might be left half written there"),
+    ],
 )
 def test_an_address_that_nobody_can_open_is_refused(url, why):
-    with pytest.raises(InputError, match=f"checkpoints must be at a path or at a URL .*{why}"):
+    with pytest.raises(InputError, match=f"checkpoints must be at a path, .*{why}"):
         place_at(url)
 
 
@@ -108,4 +116,43 @@ def test_a_bucket_that_is_not_there_is_said_before_any_trial(bucket, tmp_path):
     with pytest.raises(
         StudyError, match=r"cannot be written to s3://no-such-bucket/studies/digits: .*bucket"
     ):
-        Checkpoints(store, "digits").mark()
+        Checkpoints(store, "digits").mark("uid")
+
+
+def test_a_place_of_several_ledgers_is_nobodys_twice(tmp_path):
+    """Two machines whose ledgers lie at the same path, and a folder of something else."""
+    shared = f"memory://{uuid.uuid4().hex}"
+    store = Store(tmp_path, elsewhere=shared)
+    prepare(store)
+    Checkpoints(store, "digits").mark("one")
+    Checkpoints(store, "digits").mark("one")  # it goes on
+    with pytest.raises(StudyError, match=r"another one of the same name keeps its checkpoints there"):
+        Checkpoints(store, "digits").mark("two")
+    place_at(shared).at("imagenet").put("1.png", b"picture")
+    assert [part.place.address for part in removable(store)] == [
+        f"{shared}/digits"
+    ]  # of a study that is gone
+    other = Checkpoints(replace(store, optuna="sqlite:////elsewhere/optuna.db"), "other")
+    other.mark("three")
+    assert [part.place.address for part in removable(store)] == [f"{shared}/digits"]
+
+
+@pytest.mark.parametrize(
+    ("address", "bare", "secret"),
+    [
+        ("postgresql://me:pa/ss@host/db", "postgresql://host/db", True),
+        ("postgresql://me@host/db", "postgresql://host/db", False),
+        (
+            "postgresql://host/db?user=me&password=s3cret&x=1",
+            "postgresql://host/db?user=me&password=...&x=1",
+            True,
+        ),
+        ("https://token@mlflow/", "https://mlflow/", True),
+        ("s3://key:word@bucket/a", "s3://bucket/a", True),
+        ("s3://bucket/a@b", "s3://bucket/a@b", False),
+        ("sqlite:////home/me:x@y/a.db", "sqlite:////home/me:x@y/a.db", False),
+        ("http://host:5000", "http://host:5000", False),
+    ],
+)
+def test_what_is_secret_in_an_address(address, bare, secret):
+    assert (without_secret(address), has_secret(address)) == (bare, secret)

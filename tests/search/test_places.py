@@ -22,7 +22,7 @@ from tests.search.servers import object_store
 STATE = {"owner": "a", "state": {"w": torch.arange(6.0).reshape(2, 3)}, "records": [{"epoch": 1}]}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a process opens an address once, and keeps to the server that it found there
 def server():
     with object_store() as address:
         yield address

@@ -22,8 +22,9 @@ from tests.search.servers import object_store
 STATE = {"owner": "a", "state": {"w": torch.arange(6.0).reshape(2, 3)}, "records": [{"epoch": 1}]}
 
 
-@pytest.fixture(scope="session")  # a process opens an address once, and keeps to the server that it found there
+@pytest.fixture(scope="session")
 def server():
+    """For as long as the process: it opens an address once, and keeps to the server that it found there."""
     with object_store() as address:
         yield address
 

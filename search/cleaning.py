@@ -127,7 +127,7 @@ def _strange(store: Store) -> Iterator[Removable]:
         place = store.checkpoints.at(name)
         mark = place.get(LEDGER)
         if mark is not None:
-            ours = mark.decode().splitlines()[0] == store.owner
+            ours = mark.decode().partition("\n")[0] == store.owner
         else:  # those of before there were marks; elsewhere it may be anything
             ours = store.optuna is None and store.elsewhere is None
         if ours and name not in known and not _runs(store, name):

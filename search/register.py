@@ -82,14 +82,7 @@ def hold_data(ledger: Ledger, spec: StudySpec, fingerprint: str) -> None:
     Raises:
         InputError: They have changed since the study began: its trials could not be compared any more.
     """
-    written = ledger.study.user_attrs.get(DATA)
-    if written is None:
-        ledger.study.set_user_attr(DATA, fingerprint)
-    elif written != fingerprint:
-        raise InputError(
-            f"the images, labels and splits of study {spec.name!r} must stay as they were when it began, but "
-            f"data {spec.data!r} has changed; put it back, or choose another --name"
-        )
+    _hold(ledger, DATA, fingerprint, "images, labels and splits", f"data {spec.data!r} has changed")
 
 
 def hold_weights(ledger: Ledger, spec: StudySpec, fingerprint: str) -> None:
@@ -98,13 +91,17 @@ def hold_weights(ledger: Ledger, spec: StudySpec, fingerprint: str) -> None:
     Raises:
         InputError: They have changed since the study began.
     """
-    written = ledger.study.user_attrs.get(WEIGHTS)
+    _hold(ledger, WEIGHTS, fingerprint, "weights", f"the file {spec.pretrained!r} has changed")
+
+
+def _hold(ledger: Ledger, key: str, fingerprint: str, what: str, otherwise: str) -> None:
+    written = ledger.study.user_attrs.get(key)
     if written is None:
-        ledger.study.set_user_attr(WEIGHTS, fingerprint)
+        ledger.study.set_user_attr(key, fingerprint)
     elif written != fingerprint:
         raise InputError(
-            f"the weights of study {spec.name!r} must stay as they were when it began, but the file "
-            f"{spec.pretrained!r} has changed; put it back, or choose another --name"
+            f"the {what} of study {ledger.study.study_name!r} must stay as they were when it began, but {otherwise}; "
+            "put it back, or choose another --name"
         )
 
 

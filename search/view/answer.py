@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.text import Text
@@ -173,8 +172,8 @@ def _print_places(result: StudyResult, store: Store, winner: TrialSummary | None
     elsewhere = f" --store {_short(store.root)}" if store.root != Store.default().root else ""
     places = {
         "store": _short(store.root),
-        "ledger": _short(store.optuna_db) if store.optuna is None else _address(store.optuna),
-        "MLflow": _short(store.mlflow_db) if store.mlflow is None else _address(store.mlflow),
+        "ledger": _short(store.optuna_db) if store.optuna is None else without_secret(store.optuna),
+        "MLflow": _short(store.mlflow_db) if store.mlflow is None else without_secret(store.mlflow),
     }
     if winner is not None and winner.checkpoint is not None:
         at = winner.checkpoint
@@ -196,12 +195,6 @@ def _short(path: Path) -> str:
     """A path from the working directory where it lies below it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
-
-
-def _address(url: str) -> str:
-    """A database's or a server's address without the password in it."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else url
 
 
 def _say(console: Console, text: str, style: str = "", *, copied: bool = False) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
 from spaces import Choice, InputError, Int, Leaf, Params, SearchSpace, Value
-from trainables.builder import bind, check_parts
+from trainables.builder import bind, check_parts, check_together
 from trainables.config import Fixed, TrialConfig, check_options
 from trainables.data.batches import Split
 from trainables.material import Material
@@ -47,6 +48,23 @@ def check_space(space: SearchSpace, fixed: Fixed, material: Material) -> None:
             ) from None
     for params in _pairs(space):
         TrialConfig.from_params(params, fixed)
+
+
+def check_processes(space: SearchSpace, fixed: Fixed, material: Material, processes: int) -> None:
+    """Whether trials of several processes can be trained.
+
+    Raises:
+        InputError: A batch has fewer images than there are processes, or an option needs a process by itself.
+    """
+    domain = space.leaves().get("batch_size")
+    smallest = fixed.batch_size
+    if domain is not None:
+        sizes = domain.options if isinstance(domain, Choice) else (domain.low,)
+        smallest = min(int(size) for size in sizes)
+    config = TrialConfig.from_params(space.baseline(), fixed)
+    config = replace(config, batch=replace(config.batch, size=int(smallest)))
+    train = Split(material.train, torch.device("cpu"))
+    check_together(config, bind(config, material, train).model, processes)
 
 
 def _kind(config: TrialConfig) -> tuple[object, ...]:

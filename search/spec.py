@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from search.usage import Usage
 from spaces import InputError, SearchSpace, load_space, locate, preset_names
 from spaces.document import Document, parse_value, read_document
 from spaces.errors import did_you_mean, known_names, shown
@@ -33,8 +34,8 @@ OWN_CORE = "trainables.builder:from_params"
 """The trainable of a study that names none: the project's AMP loop."""
 
 
-class StudySpec(Fixed):
-    """All that makes a study; what a study holds constant (`Fixed`) is part of it.
+class StudySpec(Usage, Fixed):
+    """All that makes a study; what it holds constant (`Fixed`) and what it runs on (`Usage`) are part of it.
 
     Args:
         name: The study's name in the ledger, in MLflow and on disk.
@@ -61,15 +62,6 @@ class StudySpec(Fixed):
         seed: Of the searcher and of the trials.
         finalists: How many of the best are trained again; 0 for no confirmation.
         finalist_seeds: With how many new seeds each.
-        workers: Trials at a time; none takes what the machine has.
-        cpus_per_trial: Cores of one trial.
-        gpus_per_trial: Share of a GPU of one trial; none gives each card as many trials as are measured to fit.
-        together: Trials of one process, their passes made as one where their networks and batches are alike;
-            ``auto`` measures on a GPU whether that pays, and is 1 on a processor.
-        ray_address: A Ray cluster that runs already: ``auto`` for that of this machine, or ``host:port`` of its head.
-            None starts one of this machine for the study alone.
-        silence: Seconds without a record after which a trial's process is taken to hang, and is ended; ``auto`` is an
-            hour for a trial's first epoch, then ten minutes, and in any case ten times the longest epoch so far.
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
     """
 
@@ -96,12 +88,6 @@ class StudySpec(Fixed):
     seed: int = Field(default=0, ge=0)
     finalists: int = Field(default=3, ge=0)
     finalist_seeds: int = Field(default=3, ge=1)
-    workers: int | None = Field(default=None, ge=1)
-    cpus_per_trial: int = Field(default=1, ge=1)
-    gpus_per_trial: float | None = Field(default=None, ge=0)
-    together: int | Literal["auto"] = "auto"
-    silence: float | Literal["auto"] = "auto"
-    ray_address: str | None = None
     trainable: str = OWN_CORE
 
     _drawn_from: SearchSpace | None = PrivateAttr(default=None)
@@ -124,13 +110,6 @@ class StudySpec(Fixed):
             )
         return self
 
-    @field_validator("silence")
-    @classmethod
-    def _silence_is_a_time(cls, silence: float | str) -> float | str:
-        if not isinstance(silence, str) and silence <= 0:
-            raise ValueError(f"`silence > 0` must hold, but got silence={silence:g}")
-        return silence
-
     @field_validator("warm_start", mode="before")
     @classmethod
     def _one_name_is_a_list(cls, names: object) -> object:
@@ -144,19 +123,14 @@ class StudySpec(Fixed):
         return self
 
     @model_validator(mode="after")
-    def _trials_can_be_together(self) -> StudySpec:
-        if self.together == "auto":
-            return self
-        if self.together < 1:
-            raise ValueError(f"`together >= 1` must hold, but got together={self.together}")
-        if self.together > 1 and self.gpus_per_trial is not None:
-            raise ValueError(
-                f"`together` above 1 needs `gpus_per_trial` left out, but got together={self.together}, "
-                f"gpus_per_trial={self.gpus_per_trial:g}"
-            )
-        if self.together > 1 and self.trainable != OWN_CORE:
+    def _own_core_can(self) -> StudySpec:
+        if self.together not in {1, "auto"} and self.trainable != OWN_CORE:
             raise ValueError(
                 f"`together` above 1 needs the project's own core, but got trainable={self.trainable!r}"
+            )
+        if self.processes > 1 and self.compile is True:
+            raise ValueError(
+                f"`compile` needs trials of one process, but got compile=true, processes_per_trial={self.processes}"
             )
         return self
 
@@ -200,7 +174,10 @@ class StudySpec(Fixed):
 
     def fixed(self) -> Fixed:
         """What the study holds constant, alone."""
-        return Fixed.model_validate({name: getattr(self, name) for name in Fixed.model_fields})
+        held = {name: getattr(self, name) for name in Fixed.model_fields}
+        if self.processes > 1:  # which cannot be compiled
+            held["compile"] = False
+        return Fixed.model_validate(held)
 
     def search_space(self) -> SearchSpace:
         """The space with the study's changes.
@@ -228,6 +205,7 @@ CHANGEABLE = frozenset(
         "finalist_seeds",
         "workers",
         "gpus_per_trial",
+        "processes_per_trial",
         "together",
         "silence",
         "ray_address",

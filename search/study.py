@@ -119,7 +119,7 @@ class Study:
             gpus = 0 if spec.device == "cpu" else cluster.gpus
             together = 1 if spec.together == "auto" else spec.together
             resources = find_resources(
-                spec.workers, spec.cpus_per_trial, spec.gpus_per_trial, gpus, together, cluster.cores
+                spec.workers, spec.cores, spec.gpus_per_trial, gpus, together, cluster.cores, spec.processes
             )
             cluster.start(resources, most_workers(resources, spec, gpus), early=early)
             prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
@@ -157,7 +157,7 @@ class Study:
                         silence = None if spec.silence == "auto" else spec.silence
                         with reach(checkpoints.root, may_grow=cluster.may_grow) as way:
                             shared = Shared(
-                                spec.trainable, fixed, prepared.material, resources.cpus_per_trial, way
+                                spec.trainable, fixed, prepared.material, spec.threads, spec.processes, way
                             )
                             execute(
                                 program,
@@ -214,7 +214,7 @@ class Study:
         if fixed is None:
             from trainables.material import settle
 
-            fixed = cluster.compute(settle, self.spec.fixed(), material, self.spec.cpus_per_trial)
+            fixed = cluster.compute(settle, self.spec.fixed(), material, self.spec.threads)
             register.write_settled(ledger, fixed)
         else:
             from trainables.precision import pick_device

@@ -10,10 +10,10 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from spaces import InvalidParams, Params
+from spaces import InputError, InvalidParams, Params
 from trainables.augmentation import Augmentation, Curriculum, Mixing
 from trainables.averaging import make_averaging
-from trainables.batchnorm import BatchNorm, re_estimate
+from trainables.batchnorm import BatchNorm, norms_of, re_estimate
 from trainables.class_weights import ClassWeights, scaled
 from trainables.cohort import Together, current_member
 from trainables.compilation import compiled
@@ -33,6 +33,7 @@ from trainables.models.network import make_network, make_source
 from trainables.optimizers import OptimizerPart, evaluating, remember_momentum
 from trainables.passes import Alone
 from trainables.precision import Precision, pick_device
+from trainables.ranks import Ranks, current_ranks
 from trainables.schedules import make_schedule
 from trainables.seeds import derive_seed
 from trainables.strategies import ParamGroup, Strategy, make_strategy
@@ -93,12 +94,15 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
             f"`batch_size <= training images` must hold, but got batch_size={config.batch.size} "
             f"with {len(material.train)} training images"
         )
+    ranks = current_ranks()
     device = pick_device(config.numerics.device)
     precision = Precision(config.numerics.precision, device)
     train = split_on(material.train, device)
     with seeded(derive_seed(config.seed, "init")):
         bound = bind(config, material, train)
     model = bound.model
+    if ranks.size > 1:
+        check_together(config, model, ranks.size)
     chosen: OptimizerPart = config.parts["optimizer"].make()
     optimizer = chosen.make(_torch_groups(bound.groups, chosen.rate, config.regularisation.weight_decay))
     remember_momentum(optimizer)
@@ -110,13 +114,14 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         device=device,
         scaler=scaler,
         micro=MicroBatch(config.batch.micro, _shape_of_work(config, material, device)),
+        ranks=ranks,
     )
     alone_by = partial(
         Alone,
         model,
         transfer=bound.transfer,
         precision=precision,
-        limited=limit_memory(config.numerics.memory_limit, model, device),
+        limited=ranks.norms(limit_memory(config.numerics.memory_limit, model, device)),
     )
     shape = (material.channels, material.size, material.size)
     alone = alone_by(compiled(model, shape) if config.numerics.compile else model)
@@ -141,7 +146,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
             bound,
             optimizer,
             train,
-            _courses(config, material, model, train, val, precision, gradients, on_features),
+            _courses(config, material, model, train, val, precision, gradients, on_features, ranks),
         ),
         model=model,
         optimizer=optimizer,
@@ -152,7 +157,29 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
         train=train,
         val=val,
         classes=material.classes,
+        ranks=ranks,
     )
+
+
+def check_together(config: TrialConfig, model: nn.Module, processes: int) -> None:
+    """What a trial of several processes cannot do.
+
+    Raises:
+        InputError: It is asked for.
+    """
+    numerics = config.numerics
+    if config.batch.size < processes:
+        raise InvalidParams(
+            f"`batch_size >= processes_per_trial` must hold, but got batch_size={config.batch.size} with "
+            f"{processes} processes"
+        )
+    if numerics.compile:
+        raise InputError(f"`compile` needs trials of one process, but got compile=true with {processes}")
+    if numerics.gradient_checkpointing and norms_of(model):
+        raise InputError(
+            "`gradient_checkpointing` of a network with BatchNorm needs trials of one process, but got "
+            f"gradient_checkpointing=true with {processes}"
+        )
 
 
 def bind(config: TrialConfig, material: Material, train: Split) -> Bound:
@@ -243,6 +270,7 @@ def _courses(
     precision: Precision,
     gradients: Gradients,
     on_features: Callable[[Head], Gradients],
+    ranks: Ranks,
 ) -> Callable[[float, bool], Course]:
     """What the steps of an epoch work on: images, or stored features where they say all."""
     policy: Augmentation = config.parts["augmentation"].make()
@@ -259,7 +287,7 @@ def _courses(
 
     def on_images(progress: float) -> Course:
         changes = augment(strength(progress))
-        return OnImages(train, val, changes, mixing, hard, material.normalise, gradients, precision)
+        return OnImages(train, val, changes, mixing, hard, material.normalise, gradients, precision, ranks)
 
     storable = (
         config.numerics.stored_features

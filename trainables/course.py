@@ -14,6 +14,7 @@ from trainables.evaluation import Normalise, WithWeights, predict
 from trainables.gradients import Gradients
 from trainables.instruments import Laps
 from trainables.precision import Precision
+from trainables.ranks import ONE, Ranks
 
 
 class Course(Protocol):
@@ -61,6 +62,7 @@ class OnImages:
         normalise: From [0, 1] to what the network expects.
         gradients: Of the whole network.
         precision: Arithmetic and device.
+        ranks: The processes that share the validation.
     """
 
     train: Split
@@ -71,6 +73,7 @@ class OnImages:
     normalise: Normalise
     gradients: Gradients
     precision: Precision
+    ranks: Ranks = ONE
 
     @property
     def whole(self) -> bool:
@@ -89,4 +92,4 @@ class OnImages:
     def logits(self, shown: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Tensor:
         """All images once through the network."""
         seen = shown if weights is None else WithWeights(shown, weights)
-        return predict(seen, self.val, self.normalise, self.precision)
+        return self.ranks.spread(lambda split: predict(seen, split, self.normalise, self.precision), self.val)

@@ -25,6 +25,7 @@ from trainables.instruments import Laps, PeakMemory, UpdateRatio, learning_rates
 from trainables.optimizers import set_pace
 from trainables.precision import Precision
 from trainables.protocol import SECONDS, Diverged, EpochRecord, State
+from trainables.ranks import ONE, Ranks
 from trainables.report import detailed, headline
 from trainables.sampling import Sampling
 from trainables.schedules import Schedule
@@ -114,6 +115,7 @@ class FineTuning:
         train: Split,
         val: Split,
         classes: Sequence[str],
+        ranks: Ranks = ONE,
     ) -> None:
         self.plan, self.parts = plan, parts
         self.model, self.optimizer = model, optimizer
@@ -121,6 +123,7 @@ class FineTuning:
         self.normalise = normalise
         self.train, self.val = train, val
         self.classes = tuple(classes)
+        self.ranks = ranks
         self._labels = train.labels.cpu()  # an order is made on the processor
         self.steps_per_epoch = len(self._order(0))
         self.epoch = 0
@@ -148,7 +151,8 @@ class FineTuning:
         began = time.perf_counter()
         self._memory.begin()
         self._laps.begin()
-        with seeded(derive_seed(self.plan.seed, "epoch", epoch), self.precision.device):
+        own = derive_seed(self.plan.seed, "epoch", epoch, *self.ranks.words())
+        with seeded(own, self.precision.device):
             metrics = self._train(epoch)
         self._laps.lap("other")
         metrics |= self._validate(epoch)
@@ -177,7 +181,7 @@ class FineTuning:
             group["peak_lr"] = group["top_lr"] * parts.strategy.pace(group["name"], epoch)
         self.gradients.micro.learning(sum(p.numel() for p in self.model.parameters() if p.requires_grad))
         course = self._course = self._enter((epoch - 1) / plan.epochs)
-        course.gradients.passes.begin()
+        course.gradients.begin()
         brake = parts.schedule.brake(self.scores)
         order = self._order(derive_seed(plan.seed, "order", epoch))
         ratio, laps = UpdateRatio(), self._laps
@@ -186,17 +190,20 @@ class FineTuning:
         began = time.perf_counter()
         for step, rows in enumerate(order):
             self._set_pace(epoch, step, brake)
-            inputs, targets = course.batch(rows, laps)
+            inputs, targets = course.batch(self.ranks.share(rows), laps)
             measured = step == len(order) // 2  # in the middle, where the rate is the epoch's
             if measured:
                 ratio.begin(self._learning())
-            figures.append(self._step(inputs, targets))
+            figures.append(self._step(inputs, targets, len(rows)))
             if measured:
                 update_ratio = ratio.end(self._learning())
             laps.lap("arithmetic")
-        losses, hits, norms = torch.stack(figures).cpu().unbind(1)  # the one wait for the device
+        losses, hits, norms = (
+            self._summed(torch.stack(figures)).cpu().unbind(1)
+        )  # the one wait for the device
         seconds = time.perf_counter() - began
         self._check_finite(epoch, losses, norms)
+        self.ranks.check(self._learning())
         images_seen = sum(len(rows) for rows in order)
         finite = norms[torch.isfinite(norms)]
         scale = {"train/loss_scale": self.scaler.get_scale()} if self.scaler.is_enabled() else {}
@@ -228,12 +235,16 @@ class FineTuning:
         schedule = self.parts.schedule
         set_pace(self.optimizer, schedule(progress) * brake, schedule.momentum(progress))
 
-    def _step(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """One step of the optimizer on one effective batch: its loss, hits and gradient norm, [3]."""
+    def _summed(self, figures: Tensor) -> Tensor:
+        """Losses and hits are sums of each process's; norms are everybody's, [steps, 3]."""
+        return torch.cat((self.ranks.sum(figures[:, :2]), figures[:, 2:]), 1)
+
+    def _step(self, inputs: Tensor, targets: Tensor, images: int) -> Tensor:
+        """One step of the optimizer on one effective batch of so many images: its loss, hits and gradient norm, [3]."""
         self.optimizer.zero_grad(set_to_none=True)
         gradients = self._course.gradients
         figures = self.parts.sharpness.gradients(
-            lambda: gradients(inputs, targets), self.optimizer, self.model
+            lambda: gradients(inputs, targets, images), self.optimizer, self.model
         )
         self.scaler.unscale_(self.optimizer)
         for penalty in self.parts.pulls:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainables.memory import MicroBatch, Snapshot, is_out_of_memory
 from trainables.passes import Passes
+from trainables.ranks import ONE, Ranks
 
 
 class Gradients:
@@ -26,6 +27,7 @@ class Gradients:
         device: Where the network is.
         scaler: Loss scaling.
         micro: How many images fit.
+        ranks: The processes that share each batch.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Gradients:
         device: torch.device,
         scaler: torch.amp.GradScaler,
         micro: MicroBatch,
+        ranks: Ranks = ONE,
     ) -> None:
         self.micro = micro
         self.passes = passes
@@ -44,42 +47,54 @@ class Gradients:
         self._criterion = criterion
         self._device = device
         self._scaler = scaler
+        self._ranks = ranks
         self._before = Snapshot(model, device)
 
-    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def begin(self) -> None:
+        """An epoch begins: the modes of layers, and which weights learn, stay as they are until the next one."""
+        self.passes.begin()
+        self.micro.at_most(self._ranks.least(self.micro.size))
+
+    def __call__(self, inputs: Tensor, targets: Tensor, images: int | None = None) -> Tensor:
         """Gradients of the mean loss over a batch.
 
         Args:
-            inputs: [B, C, H, W], normalised.
+            inputs: [B, C, H, W], normalised: this process's part of the batch.
             targets: [B, classes], rows that sum to 1.
+            images: Of the whole batch; as many as there are here if not given.
 
         Returns:
-            [2], detached, on the device: the loss, and the share of the targets that the network's guesses
-            have, summed over the batch (the number of hits where targets are hard).
+            [2], detached, on the device: this process's part of the loss, and the share of the targets that the
+            network's guesses have, summed over its images (the number of hits where targets are hard).
 
         Raises:
             DoesNotFit: Not even one image fits into memory.
+            Smaller: Memory has run out, and several processes share the batch.
         """
+        whole = len(inputs) if images is None else images
         self._before.take()
         while True:
             size = self.micro.size
             try:
-                return self._accumulate(inputs, targets, size)
+                figures = self._accumulate(inputs, targets, whole, size)
+                self._ranks.reduce([one for one in self._model.parameters() if one.requires_grad])
+                return figures
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             # Outside of `except`, whose traceback would keep the failed pass's tensors alive.
-            self.micro.halve(size)
+            self._ranks.begin_anew(self.micro.halve(size))
             for parameter in self._model.parameters():
                 parameter.grad = None
             self._before.restore()
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _accumulate(self, inputs: Tensor, targets: Tensor, size: int) -> Tensor:
+    def _accumulate(self, inputs: Tensor, targets: Tensor, images: int, size: int) -> Tensor:
         figures = torch.zeros(2, device=inputs.device)
-        for part, wanted in zip(inputs.split(size), targets.split(size), strict=True):
-            figures += self.passes(part, wanted, partial(self._judge, wanted, len(part) / len(inputs)))
+        parts, wants = (self._ranks.cut(whole, images, size) for whole in (inputs, targets))
+        for part, wanted in zip(parts, wants, strict=True):
+            figures += self.passes(part, wanted, partial(self._judge, wanted, len(part) / images))
         return figures
 
     def _judge(self, wanted: Tensor, share: float, logits: Tensor, extra: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 MIB = 2**20
 
-_REMEMBERED: dict[Hashable, int] = {}
+_REMEMBERED: dict[tuple[Hashable, ...], int] = {}
 """Shape of a trial's work → the largest micro-batch that is known to fit in this process."""
 
 
@@ -43,7 +43,7 @@ class MicroBatch:
     def __init__(self, largest: int, shape: tuple[Hashable, ...]) -> None:
         self._largest = largest
         self._shape = shape
-        self._key: Hashable = shape
+        self._key: tuple[Hashable, ...] = shape
 
     def learning(self, parameters: int) -> None:
         """Say how many `parameters` learn from now on: frozen layers keep nothing for a backward pass."""
@@ -54,8 +54,16 @@ class MicroBatch:
         """Images of one pass."""
         return min(self._largest, _REMEMBERED.get(self._key, self._largest))
 
-    def halve(self, tried: int) -> None:
+    def at_most(self, size: int) -> None:
+        """No more than `size` images fit elsewhere."""
+        if size < self.size:
+            _REMEMBERED[self._key] = size
+
+    def halve(self, tried: int) -> dict[tuple[Hashable, ...], int]:
         """Memory ran out with `tried` images: take half of that from now on.
+
+        Returns:
+            What is known by that, for `remember` in another process.
 
         Raises:
             DoesNotFit: It was a single one.
@@ -63,6 +71,13 @@ class MicroBatch:
         if tried <= 1:
             raise DoesNotFit("one image must fit into memory, but the network's pass over one does not")
         _REMEMBERED[self._key] = tried // 2
+        return {self._key: tried // 2}
+
+
+def remember(micro: Mapping[tuple[Hashable, ...], int]) -> None:
+    """Take over what another process has found out by `MicroBatch.halve`."""
+    for key, size in micro.items():
+        _REMEMBERED[key] = min(size, _REMEMBERED.get(key, size))
 
 
 def forget() -> None:

@@ -78,9 +78,9 @@ class Cluster(Protocol):
         """Nothing of the study is left there."""
 
 
-def environment_of_trials(cpus_per_trial: int) -> dict[str, str]:
+def environment_of_trials(threads: int) -> dict[str, str]:
     """Ray's processes inherit it; the allocator and OpenMP read theirs at a process's start only."""
-    return {**QUIET, **ALLOCATOR, "OMP_NUM_THREADS": str(cpus_per_trial)}
+    return {**QUIET, **ALLOCATOR, "OMP_NUM_THREADS": str(threads)}
 
 
 class LocalCluster:
@@ -90,12 +90,12 @@ class LocalCluster:
     one is used as it is, and left running.
     """
 
-    def __init__(self, cpus_per_trial: int) -> None:
+    def __init__(self, threads: int) -> None:
         self._fault: BaseException | None = None
         self._started = False
         self._ready, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._live, name="ray-start", daemon=True)
-        environment = environment_of_trials(cpus_per_trial)
+        environment = environment_of_trials(threads)
         self._set = {name: value for name, value in environment.items() if name not in os.environ}
 
     @property
@@ -121,7 +121,7 @@ class LocalCluster:
 
     def start(self, resources: Resources, most: int, *, early: bool) -> None:
         """See `Cluster.start`."""
-        self._workers = resources.workers
+        self._processes = resources.workers * resources.processes
         self._used = self.gpus if resources.gpus_per_trial else 0
         self._cores = max(resources.workers, most) * resources.cpus_per_trial
         if early:
@@ -156,7 +156,7 @@ class LocalCluster:
             )
             self._started = True
             with suppress(Exception):  # then actors start their processes themselves
-                prestart(self._workers)
+                prestart(self._processes)
         except BaseException as error:
             self._fault = error
 

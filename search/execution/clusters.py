@@ -13,7 +13,7 @@ def cluster_of(spec: StudySpec) -> Cluster:
         InputError: No address of a cluster that can be joined.
     """
     if spec.ray_address is None:
-        return LocalCluster(spec.cpus_per_trial)
+        return LocalCluster(spec.threads)
     from search.execution.joined import JoinedCluster
     from search.execution.own_code import own_code
 
@@ -21,7 +21,7 @@ def cluster_of(spec: StudySpec) -> Cluster:
     known = spec.device == "cpu" or spec.gpus_per_trial is not None
     return JoinedCluster(
         spec.ray_address,
-        spec.cpus_per_trial,
+        spec.threads,
         own_code(spec),
         grows_to=spec.workers if known else None,
         on_cpu=spec.device == "cpu",

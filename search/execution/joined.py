@@ -32,7 +32,7 @@ class JoinedCluster:
 
     Args:
         address: ``auto`` for the one of this machine, or ``host:port`` of its head.
-        cpus_per_trial: Cores of one trial.
+        threads: Cores of one process.
         modules: Files and folders of Python code that trials need besides.
         grows_to: Trials at a time for which it is asked to grow; none asks for nothing.
         on_cpu: Whether the study is to run without a GPU.
@@ -44,7 +44,7 @@ class JoinedCluster:
     def __init__(
         self,
         address: str,
-        cpus_per_trial: int,
+        threads: int,
         modules: Sequence[Path] = (),
         *,
         grows_to: int | None = None,
@@ -56,7 +56,7 @@ class JoinedCluster:
                 f"but got {address!r}; `finetune-search submit` runs it there from anywhere"
             )
         self._address = address
-        self._environment = environment_of_trials(cpus_per_trial)
+        self._environment = environment_of_trials(threads)
         self._modules = modules
         self._grows_to, self._on_cpu = grows_to, on_cpu
         self._started = False
@@ -117,7 +117,7 @@ class JoinedCluster:
         needs = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
         number = self._grows_to or 0
         if early and any(number * need > self._all(kind) for kind, need in needs.items()):
-            self._ask([{kind: need for kind, need in needs.items() if need}] * number)
+            self._ask(resources.bundles * number)
             self._asked = True
 
     def ready(self) -> None:

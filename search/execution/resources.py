@@ -18,12 +18,20 @@ class Resources:
         cpus_per_trial: Cores, and torch threads, of one trial.
         gpus_per_trial: Share of a GPU of one trial; 0 without one.
         together: Trials of one process, batched where they can be; 1 gives each a process of its own.
+        processes: Of one trial, each with as many of its cores, and with a GPU of its own.
     """
 
     workers: int
     cpus_per_trial: int
     gpus_per_trial: float
     together: int = 1
+    processes: int = 1
+
+    @property
+    def bundles(self) -> list[dict[str, float]]:
+        """What a trial needs, process by process."""
+        cores, gpus = self.cpus_per_trial / self.processes, self.gpus_per_trial / self.processes
+        return [{"CPU": cores, "GPU": gpus} if gpus else {"CPU": cores}] * self.processes
 
 
 def find_resources(
@@ -33,6 +41,7 @@ def find_resources(
     gpus: int,
     together: int = 1,
     cores: int | None = None,
+    processes: int = 1,
 ) -> Resources:
     """What a study uses, as far as that is known before anything is measured.
 
@@ -45,6 +54,7 @@ def find_resources(
         gpus: GPUs that the study may use.
         together: Trials of one process.
         cores: Cores that it may use; none takes those of this machine.
+        processes: Of one trial.
 
     Raises:
         InputError: A share that no machine, or not those at hand, can give.
@@ -53,6 +63,10 @@ def find_resources(
         raise InputError(f"`gpus_per_trial` must be whole above 1, but got {gpus_per_trial:g}")
     if gpus and gpus_per_trial is not None and gpus_per_trial > gpus:
         raise InputError(f"`gpus_per_trial <= GPUs` must hold, but got {gpus_per_trial:g} with {gpus}")
+    if gpus and processes > gpus:
+        raise InputError(f"`processes_per_trial <= GPUs` must hold, but got {processes} with {gpus}")
+    if gpus_per_trial is None and processes > 1:
+        gpus_per_trial = float(processes)
     share = float(min(gpus, 1)) if gpus_per_trial is None else gpus_per_trial if gpus else 0.0
     if together > 1:
         return batched(cpus_per_trial, workers, together, gpus)
@@ -60,7 +74,7 @@ def find_resources(
         workers = (available_cores() if cores is None else cores) // cpus_per_trial
         if share:
             workers = min(workers, int(gpus / share + 1e-9))
-    return Resources(max(1, workers), cpus_per_trial, share)
+    return Resources(max(1, workers), cpus_per_trial, share, processes=processes)
 
 
 def batched(cpus_per_trial: int, workers: int | None, together: int, gpus: int) -> Resources:

@@ -7,7 +7,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from trainables.config import Fixed
 from trainables.folded import Folded
 from trainables.packing import pack, size_of
 from trainables.protocol import SECONDS, Diverged, EpochRecord, Trainable
+from trainables.ranks import ONE, Ranks, Smaller, as_one_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Shared:
             ``(params, fixed, seed, material)``.
         fixed: The study's constants, every ``auto`` decided.
         material: What the factory builds from; for the project's own core a `Material`.
-        threads: Torch threads of one trial.
+        threads: Torch threads of a process.
+        processes: Of one trial, each on its part of every batch.
         reach: From the address of a trial's checkpoints to the place, as it is reached from where the trial is.
     """
 
@@ -46,6 +47,7 @@ class Shared:
     fixed: Fixed
     material: Any
     threads: int
+    processes: int = 1
     reach: Callable[[str], Folder] = place_at
 
     @property
@@ -94,14 +96,19 @@ class Seat:
         shared: What all trials have in common.
         asked: When there was a first trial for it, seconds since 1970.
         cohort: Those in the same process that it trains among; none where it has the process to itself.
+
+    Attributes:
+        ranks: The processes that train its trials, this one among them.
     """
+
+    ranks: Ranks = ONE
 
     def __init__(self, shared: Shared, asked: float, cohort: Cohort | None = None) -> None:
         self._shared = shared
         self._clock = Clock(asked)
         self._make = locate(shared.factory)
         member = cohort and cohort.join(torch.device(shared.fixed.device))
-        self._turn = member.turn if member else nullcontext
+        self._turn = member.turn if member else lambda: as_one_of(self.ranks)
         self._clock.lap("start")
         self._thread = Thread("training", partial(_use_threads, shared.threads))
         self._writing = Thread("checkpoints", partial(_use_threads, 1))
@@ -167,6 +174,8 @@ class Seat:
     def _save(self, trainable: Trainable, record: EpochRecord) -> None:
         """Write the checkpoint, or let it be written while the next epoch is trained."""
         state = trainable.state_dict()
+        if self.ranks.number:  # the first process writes for all
+            return
         whole = {"owner": self._owner, "state": state, "records": self._history}
         if self._waits(record) or size_of(state) > MOST_TWICE:
             if self._is_last(record) and "best" in state:  # what a winner is evaluated and exported from
@@ -210,6 +219,8 @@ class Seat:
             return {"failure": "the trainable ended before its full budget", "diverged": False}, True
         except _Unsaved as error:
             return self._unsaved(error), True
+        except Smaller as error:
+            return {"failure": str(error), "diverged": False, "again": True, "smaller": error.micro}, True
         except Diverged as error:
             return {"failure": str(error), "diverged": True}, True
         except Exception as error:  # a trial's fault is a state of the trial, never of the study

@@ -45,7 +45,12 @@ def share_cards(
         material: What its trials are made of.
         cluster: What it runs on.
     """
-    if not resources.gpus_per_trial or fixed.device != "cuda" or spec.trainable != OWN_CORE:
+    if (
+        resources.processes > 1
+        or not resources.gpus_per_trial
+        or fixed.device != "cuda"
+        or spec.trainable != OWN_CORE
+    ):
         return resources
     gpus = cluster.gpus
     most = MOST_TOGETHER if spec.workers is None else -(-spec.workers // gpus)

@@ -65,8 +65,14 @@ def execute(
 
 @contextmanager
 def _actors(shared: Shared, resources: Resources, silence: float | None) -> Iterator[Any]:
-    """What Ray is to run: workers, or guests and the hosts that they train at."""
+    """What Ray is to run: workers, those that lead others, or guests and the hosts that they train at."""
     cores = resources.cpus_per_trial
+    if resources.processes > 1:
+        from search.execution.crew import Leader
+
+        leader = tune.with_parameters(Leader, shared=[ray.put(shared)])
+        yield tune.with_resources(leader, tune.PlacementGroupFactory(resources.bundles, strategy="PACK"))
+        return
     if resources.together == 1:
         needs = {"cpu": cores, "gpu": resources.gpus_per_trial}
         yield tune.with_resources(tune.with_parameters(Worker, shared=shared), needs)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import ray.tune
 
 from search.execution.seat import Seat, Shared
+
+
+class Takes(Protocol):
+    """Takes one trial after the other. See `search.execution.seat.Seat`."""
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """Take the next trial."""
+
+    def step(self) -> dict[str, Any]:
+        """The next record."""
+        ...
 
 
 class Worker(ray.tune.Trainable):
@@ -18,7 +29,7 @@ class Worker(ray.tune.Trainable):
         The trial that it was started for may by now be at another one: it is begun once Ray asks for a record.
         """
         assert shared is not None
-        self.seat = Seat(shared, config["asked"])
+        self.seat: Takes = Seat(shared, config["asked"])
         self._first: dict[str, Any] | None = config
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

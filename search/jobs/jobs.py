@@ -101,7 +101,7 @@ class Jobs:
         """
         sent, secret = _stores()
         environment = {
-            **environment_of_trials(spec.cpus_per_trial),
+            **environment_of_trials(spec.threads),
             **sent,
             STORE_VARIABLE: store,
             "RAY_JOB_STOP_WAIT_TIME_S": str(PATIENCE),

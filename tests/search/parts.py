@@ -14,6 +14,8 @@ from tests.conftest import small_dataset
 from trainables.builder import from_params
 from trainables.data import Dataset
 from trainables.protocol import Diverged, EpochRecord, State
+from trainables.ranks import current_ranks
+from trainables.seeds import derive_seed
 
 LOG = "FINETUNE_SEARCH_TEST_LOG"
 
@@ -47,6 +49,17 @@ class Logged:
 
     def load_state_dict(self, state: State) -> None:
         self._inner.load_state_dict(state)
+
+
+class OneSided(Logged):
+    """As `Logged`, but the second process of the study's second trial fails in the middle of what both do."""
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        ranks = current_ranks()
+        assert ranks.size == 2
+        if ranks.number == 1 and self._seed == derive_seed(0, "trial", 1) % 2**31:
+            raise ValueError("only the second process fails")
+        yield from super().epochs()
 
 
 class Placed(Logged):

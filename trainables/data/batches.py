@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -68,6 +69,18 @@ class Split:
         """All images once, in batches of at most `size`."""
         for rows in torch.arange(len(self), device=self.labels.device).split(size):
             yield self.take(rows)
+
+    def part(self, start: int, length: int) -> Split:
+        """Some of its rows, one after the other; the pictures are the same memory."""
+        rows = slice(start, start + length)
+        some = copy(self)
+        some._rows = (
+            torch.arange(len(self), device=self._pictures.device)[rows]
+            if self._rows is None
+            else self._rows[rows]
+        )
+        some.labels = self.labels[rows]
+        return some
 
     def _rows_of(self, index: Tensor) -> Tensor:
         index = index.to(self._pictures.device)

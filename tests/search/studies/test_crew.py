@@ -1,0 +1,92 @@
+"""Trials of two processes each, on the real Ray: the study is that of one process, whoever dies."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import psutil
+import pytest
+from optuna.trial import FrozenTrial
+
+from search import register
+from search.ledger import records_of
+from search.view.silent import Silent
+from tests.search.parts import log_file
+from trainables.protocol import EpochRecord
+
+SETTINGS: dict[str, Any] = {
+    "trials": 2, "workers": 1, "processes_per_trial": 2, "finalists": 0, "searcher": "random", "scheduler": "none",
+    "epochs": 4, "repeats": 2, "augmentation_strength": 0.0,
+    "narrow": {
+        "batch_size": 15, "strategy": "full", "strategy.full.lr": [1e-4, 1e-3], "dropout": 0.0,
+        "augmentation_strength": 0.0,
+    },
+}  # fmt: skip
+
+
+class Killing(Silent):
+    """Kills a process of Ray's, once, when some records have come."""
+
+    def __init__(self, title: str, after: int) -> None:
+        super().__init__()
+        self._title, self._after = title, after
+        self.killed = 0
+
+    def on_record(self, *told: Any, **more: Any) -> None:
+        self._after -= 1
+        if self._after or self.killed:
+            return
+        for process in psutil.Process().children(recursive=True):
+            if self._title in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGKILL)
+                self.killed += 1
+                return
+
+
+def records(study: Any) -> list[list[EpochRecord]]:
+    trials: list[FrozenTrial] = register.find_study(study.store, study.spec.name).get_trials()
+    return [records_of(trial) for trial in trials]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("title", ["ray::Rank", pytest.param("ray::Leader", marks=pytest.mark.slow)])
+def test_a_study_of_two_processes_a_trial_is_that_of_one_whichever_dies(small_study, title):
+    two, one = small_study("two", **SETTINGS), small_study("one", **SETTINGS | {"processes_per_trial": 1})
+    killing = Killing(title, after=2)
+    frame, expected = two.run(killing).dataframe(), one.run().dataframe()
+    assert killing.killed == 1
+    assert list(frame["state"]) == ["COMPLETE"] * 2
+    parameters = [name for name in expected.columns if name.startswith(("strategy", "weight"))]
+    assert frame[parameters].equals(expected[parameters])
+    for trained, alone in zip(records(two), records(one), strict=True):
+        assert [record.epoch for record in trained] == [1, 2, 3, 4]
+        for record, same in zip(trained, alone, strict=True):
+            for name in ("train/loss", "val/loss", "val/accuracy", "train/grad_norm"):
+                assert record.metrics[name] == pytest.approx(same.metrics[name], rel=0.02, abs=0.002), name
+
+
+@pytest.mark.timeout(300)
+def test_they_pause_share_out_memory_and_fail_as_one(small_study):
+    """The second trial fails in its second process alone, at whose end the first one would wait for ever.
+
+    A pass over all fifteen images keeps more than it may; in the first process eight of them do, in the second seven.
+    """
+    faulty = {
+        "trainable": "tests.search.parts:OneSided",
+        "scheduler": "promotion",
+        "memory_limit": 1.5,
+        "trials": 5,
+    }
+    study = small_study("trouble", **SETTINGS | faulty)
+    frame = study.run().dataframe()
+    states = list(frame["state"])
+    assert states[1] == "FAIL"
+    assert frame["reason"][1].startswith("ValueError: only the second process fails (parts.py:")
+    assert set(states[:1] + states[2:]) == {"COMPLETE", "PRUNED"}
+    trained = [trial for number, trial in enumerate(records(study)) if number != 1]
+    for trial in trained:
+        assert [record.epoch for record in trial] == list(range(1, len(trial) + 1))
+        assert {record.metrics["train/micro_batch"] for record in trial} == {7.0}
+    epochs = sum(map(len, trained))
+    assert log_file().read_text().count("\n") == 2 * epochs  # by both processes, and none of them twice

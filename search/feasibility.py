@@ -8,10 +8,11 @@ from dataclasses import replace
 import torch
 
 from spaces import Choice, InputError, Int, Leaf, Params, SearchSpace, Value
-from trainables.builder import bind, check_parts, check_together
+from trainables.builder import bind, check_parts
 from trainables.config import Fixed, TrialConfig, check_options
 from trainables.data.batches import Split
 from trainables.material import Material
+from trainables.ranks.limits import check_processes
 from trainables.strategies import depth_of, make_strategy
 
 BUILT_BY = ("strategy", "transfer", "batchnorm")
@@ -50,21 +51,26 @@ def check_space(space: SearchSpace, fixed: Fixed, material: Material) -> None:
         TrialConfig.from_params(params, fixed)
 
 
-def check_processes(space: SearchSpace, fixed: Fixed, material: Material, processes: int) -> None:
-    """Whether trials of several processes can be trained.
+def check_several(
+    space: SearchSpace, fixed: Fixed, material: Material, processes: int, *, sharded: bool
+) -> None:
+    """Whether trials of several processes can be trained; see `trainables.ranks.limits`.
 
     Raises:
-        InputError: A batch has fewer images than there are processes, or an option needs a process by itself.
+        InputError: One kind of them cannot.
     """
     domain = space.leaves().get("batch_size")
     smallest = fixed.batch_size
     if domain is not None:
         sizes = domain.options if isinstance(domain, Choice) else (domain.low,)
         smallest = min(int(size) for size in sizes)
-    config = TrialConfig.from_params(space.baseline(), fixed)
-    config = replace(config, batch=replace(config.batch, size=int(smallest)))
-    train = Split(material.train, torch.device("cpu"))
-    check_together(config, bind(config, material, train).model, processes)
+    model = bind(
+        TrialConfig.from_params(space.baseline(), fixed), material, Split(material.train, torch.device("cpu"))
+    ).model
+    for _, params in _corners(space):
+        config = TrialConfig.from_params(params, fixed)
+        config = replace(config, batch=replace(config.batch, size=smallest))
+        check_processes(config, model, processes, sharded=sharded)
 
 
 def _kind(config: TrialConfig) -> tuple[object, ...]:

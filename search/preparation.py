@@ -65,11 +65,11 @@ def prepare_study(
     material = prepare(dataset, fixed, progress)
     grace = 1 if spec.grace == "auto" else spec.grace
     if spec.trainable == OWN_CORE:  # a user's own trainable knows its parameters better than we do
-        from search.feasibility import check_processes, check_space, grace_epochs
+        from search.feasibility import check_several, check_space, grace_epochs
 
         check_space(space, fixed, material)
         if spec.processes > 1:
-            check_processes(space, fixed, material, spec.processes)
+            check_several(space, fixed, material, spec.processes, sharded=spec.sharded)
         if spec.grace == "auto":
             grace = grace_epochs(space, fixed, material)
     return Prepared(dataset, material, grace)

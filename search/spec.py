@@ -206,6 +206,7 @@ CHANGEABLE = frozenset(
         "workers",
         "gpus_per_trial",
         "processes_per_trial",
+        "sharded",
         "together",
         "silence",
         "ray_address",

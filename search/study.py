@@ -157,7 +157,13 @@ class Study:
                         silence = None if spec.silence == "auto" else spec.silence
                         with reach(checkpoints.root, may_grow=cluster.may_grow) as way:
                             shared = Shared(
-                                spec.trainable, fixed, prepared.material, spec.threads, spec.processes, way
+                                spec.trainable,
+                                fixed,
+                                prepared.material,
+                                spec.threads,
+                                spec.processes,
+                                spec.sharded,
+                                way,
                             )
                             execute(
                                 program,

@@ -17,6 +17,7 @@ class Usage(BaseModel):
             measured to fit.
         processes_per_trial: Processes that train one trial, each on its part of every batch and on a GPU of its own;
             none takes as many as `gpus_per_trial` is.
+        sharded: Each of those processes holds but a part of every weight: for a network too large for one GPU.
         together: Trials of one process, their passes made as one where their networks and batches are alike;
             ``auto`` measures on a GPU whether that pays, and is 1 on a processor.
         ray_address: A Ray cluster that runs already: ``auto`` for that of this machine, or ``host:port`` of its head.
@@ -31,6 +32,7 @@ class Usage(BaseModel):
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: float | None = Field(default=None, ge=0)
     processes_per_trial: int | None = Field(default=None, ge=1)
+    sharded: bool = False
     together: int | Literal["auto"] = "auto"
     silence: float | Literal["auto"] = "auto"
     ray_address: str | None = None
@@ -82,6 +84,10 @@ class Usage(BaseModel):
             raise ValueError(
                 "`gpus_per_trial == processes_per_trial` must hold, or one be left out, but got "
                 f"gpus_per_trial={gpus:g}, processes_per_trial={processes}"
+            )
+        if self.sharded and self.processes == 1:
+            raise ValueError(
+                "`sharded` needs `processes_per_trial` above 1, but got sharded=true, processes_per_trial=1"
             )
         if self.cpus_per_trial > 1 and self.cpus_per_trial % self.processes:
             raise ValueError(

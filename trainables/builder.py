@@ -10,10 +10,10 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from spaces import InputError, InvalidParams, Params
+from spaces import InvalidParams, Params
 from trainables.augmentation import Augmentation, Curriculum, Mixing
 from trainables.averaging import make_averaging
-from trainables.batchnorm import BatchNorm, norms_of, re_estimate
+from trainables.batchnorm import BatchNorm, re_estimate
 from trainables.class_weights import ClassWeights, scaled
 from trainables.cohort import Together, current_member
 from trainables.compilation import compiled
@@ -33,7 +33,8 @@ from trainables.models.network import make_network, make_source
 from trainables.optimizers import OptimizerPart, evaluating, remember_momentum
 from trainables.passes import Alone
 from trainables.precision import Precision, pick_device
-from trainables.ranks import Ranks, current_ranks
+from trainables.ranks import ONE, Ranks, current_ranks
+from trainables.ranks.limits import check_ranks
 from trainables.schedules import make_schedule
 from trainables.seeds import derive_seed
 from trainables.strategies import ParamGroup, Strategy, make_strategy
@@ -99,10 +100,8 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     precision = Precision(config.numerics.precision, device)
     train = split_on(material.train, device)
     with seeded(derive_seed(config.seed, "init")):
-        bound = bind(config, material, train)
+        bound = bind(config, material, train, ranks)
     model = bound.model
-    if ranks.size > 1:
-        check_together(config, model, ranks.size)
     chosen: OptimizerPart = config.parts["optimizer"].make()
     optimizer = chosen.make(_torch_groups(bound.groups, chosen.rate, config.regularisation.weight_decay))
     remember_momentum(optimizer)
@@ -161,35 +160,16 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
     )
 
 
-def check_together(config: TrialConfig, model: nn.Module, processes: int) -> None:
-    """What a trial of several processes cannot do.
-
-    Raises:
-        InputError: It is asked for.
-    """
-    numerics = config.numerics
-    if config.batch.size < processes:
-        raise InvalidParams(
-            f"`batch_size >= processes_per_trial` must hold, but got batch_size={config.batch.size} with "
-            f"{processes} processes"
-        )
-    if numerics.compile:
-        raise InputError(f"`compile` needs trials of one process, but got compile=true with {processes}")
-    if numerics.gradient_checkpointing and norms_of(model):
-        raise InputError(
-            "`gradient_checkpointing` of a network with BatchNorm needs trials of one process, but got "
-            f"gradient_checkpointing=true with {processes}"
-        )
-
-
-def bind(config: TrialConfig, material: Material, train: Split) -> Bound:
+def bind(config: TrialConfig, material: Material, train: Split, ranks: Ranks = ONE) -> Bound:
     """The network on the device of `train`, and what is tied to it: all that a check before a study needs.
 
     Raises:
         InputError: The model cannot take what the configuration asks of it.
     """
     strategy, lr = make_strategy(config.parts["strategy"], config.epochs)
-    model = network(config, material).to(train.labels.device)
+    model = network(config, material)
+    check_ranks(config, model, ranks)
+    model = ranks.holding.place(model, train.labels.device)
     batchnorm: BatchNorm = config.parts["batchnorm"].make()
     batchnorm.bind(model, material.backbone.name)
     groups = strategy.groups(model, lr)
@@ -296,6 +276,7 @@ def _courses(
         and config.parts["strategy"].name != "scratch"
         and all(config.parts[kind].name in names for kind, names in STORABLE.items())
         and classifier_prefix(model)
+        and not ranks.holding.in_parts
     )
     if not storable:
         return lambda progress, untouched: on_images(progress)

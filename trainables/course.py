@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from trainables.augmentation import Mixing
 from trainables.data.batches import Split
-from trainables.evaluation import Normalise, WithWeights, predict
+from trainables.evaluation import Normalise, predict
 from trainables.gradients import Gradients
 from trainables.instruments import Laps
 from trainables.precision import Precision
@@ -91,5 +92,7 @@ class OnImages:
 
     def logits(self, shown: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Tensor:
         """All images once through the network."""
-        seen = shown if weights is None else WithWeights(shown, weights)
-        return self.ranks.spread(lambda split: predict(seen, split, self.normalise, self.precision), self.val)
+        with nullcontext(shown) if weights is None else self.ranks.holding.seen(shown, weights) as seen:
+            return self.ranks.spread(
+                lambda split: predict(seen, split, self.normalise, self.precision), self.val
+            )

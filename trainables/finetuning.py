@@ -123,7 +123,7 @@ class FineTuning:
         self.normalise = normalise
         self.train, self.val = train, val
         self.classes = tuple(classes)
-        self.ranks = ranks
+        self.ranks, self.holding = ranks, ranks.holding
         self._labels = train.labels.cpu()  # an order is made on the processor
         self.steps_per_epoch = len(self._order(0))
         self.epoch = 0
@@ -196,7 +196,7 @@ class FineTuning:
                 ratio.begin(self._learning())
             figures.append(self._step(inputs, targets, len(rows)))
             if measured:
-                update_ratio = ratio.end(self._learning())
+                update_ratio = self.holding.figure(ratio.end(self._learning()))
             laps.lap("arithmetic")
         losses, hits, norms = (
             self._summed(torch.stack(figures)).cpu().unbind(1)
@@ -213,7 +213,7 @@ class FineTuning:
             "train/grad_norm": float(finite.mean()) if len(finite) else math.inf,
             "train/grad_norm_max": float(finite.max()) if len(finite) else math.inf,
             "train/update_ratio": float(update_ratio),
-            "train/near_zero": near_zero(self.model.parameters()),
+            "train/near_zero": float(self.holding.figure(near_zero(self.model.parameters()))),
             "train/skipped_steps": len(norms) - len(finite),
             "train/passes": parts.sharpness.passes,
             "train/micro_batch": self.gradients.micro.size,
@@ -249,7 +249,7 @@ class FineTuning:
         self.scaler.unscale_(self.optimizer)
         for penalty in self.parts.pulls:
             penalty.pull()
-        norm = self.parts.clipping(self._learning())
+        norm = self.holding.figure(self.parts.clipping(self._learning()))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.parts.averaging.update(self.model)
@@ -313,15 +313,16 @@ class FineTuning:
         As long as only the classifier has learnt, of all weights only its own are there: the others are those that
         the network is made with.
         """
+        whole = self.holding.whole
         return {
             "epoch": self.epoch,
             "scores": self.scores,
             "whole": self._whole,
-            "model": self._changed(self.model.state_dict()),
-            "optimizer": self.optimizer.state_dict(),
+            "model": whole(self._changed(self.model.state_dict())),
+            "optimizer": whole(self.optimizer.state_dict()),
             "scaler": self.scaler.state_dict(),
             "averaging": self.parts.averaging.state_dict(),
-            "best": {"epoch": self.best_epoch, "score": self.best_score, "weights": self._best},
+            "best": {"epoch": self.best_epoch, "score": self.best_score, "weights": whole(self._best)},
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -329,8 +330,8 @@ class FineTuning:
         self.epoch = int(state["epoch"])
         self.scores = [float(score) for score in state["scores"]]
         self._whole = bool(state.get("whole", True))
-        self.model.load_state_dict(state["model"], strict=self._whole)
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.holding.load(self.model, state["model"], strict=self._whole)
+        self.holding.load_optimizer(self.optimizer, state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.parts.averaging.load_state_dict(state["averaging"])
         best = state["best"]

@@ -46,13 +46,13 @@ class UpdateRatio:
 
 
 @torch.no_grad()
-def near_zero(parameters: Iterable[nn.Parameter]) -> float:
-    """Share of the weights (matrices and kernels, not biases and norms) that are at most `NEAR_ZERO` in size."""
+def near_zero(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Share of the weights (matrices and kernels, not biases and norms) that are at most `NEAR_ZERO` in size, 0-dim."""
     weights = [parameter for parameter in parameters if parameter.ndim > 1]
     if not weights:
-        return 0.0
+        return torch.zeros(())
     small = torch.stack([(weight.abs() <= NEAR_ZERO).sum() for weight in weights]).sum()
-    return float(small) / sum(weight.numel() for weight in weights)
+    return small / sum(weight.numel() for weight in weights)
 
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import ray
@@ -21,7 +22,7 @@ from search.execution.seat import Seat, Shared
 from search.execution.thread import Thread
 from search.execution.worker import Worker
 from trainables.memory import remember
-from trainables.ranks.group import abort, join, lead, leave
+from trainables.ranks.group import Group, abort, join, lead, leave
 
 Told = dict[str, Any]
 """What a process tells of an epoch; see `Seat.step`."""
@@ -50,7 +51,7 @@ class Rank:
     def join(self, host: str, port: int) -> None:
         """Meet the others. See `trainables.ranks.group.join`."""
         shared = self._shared
-        self._seat.ranks = join(host, port, self._number, shared.processes, torch.device(shared.fixed.device))
+        self._seat.ranks = join(host, port, self._number, shared.processes, _kind(shared))
 
     def begin(self, config: dict[str, Any]) -> None:
         """See `search.execution.seat.Seat.begin`."""
@@ -59,6 +60,16 @@ class Rank:
     def step(self) -> dict[str, Any]:
         """See `search.execution.seat.Seat.step`."""
         return self._seat.step()
+
+
+def _kind(shared: Shared) -> Callable[[], Group]:
+    """How processes that have met are a trial's."""
+    device = torch.device(shared.fixed.device)
+    if not shared.sharded:
+        return partial(Group, device)
+    from trainables.ranks.sharded import Sharded  # takes seconds to import
+
+    return partial(Sharded, device)
 
 
 class Crew:
@@ -138,7 +149,7 @@ class Crew:
             joined.extend(other.join.remote(host, port) for other in self._others)
 
         shared = self._shared
-        self._seat.ranks = lead(host, shared.processes, torch.device(shared.fixed.device), invite)
+        self._seat.ranks = lead(host, shared.processes, invite, _kind(shared))
         ray.get(joined)
         self._met = True
 

@@ -40,6 +40,7 @@ class Shared:
         material: What the factory builds from; for the project's own core a `Material`.
         threads: Torch threads of a process.
         processes: Of one trial, each on its part of every batch.
+        sharded: Whether each of them holds but a part of every weight.
         reach: From the address of a trial's checkpoints to the place, as it is reached from where the trial is.
     """
 
@@ -48,6 +49,7 @@ class Shared:
     material: Any
     threads: int
     processes: int = 1
+    sharded: bool = False
     reach: Callable[[str], Folder] = place_at
 
     @property

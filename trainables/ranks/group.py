@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributed import TCPStore, distributed_c10d  # type: ignore[attr-defined]
 
 from trainables.data.batches import Split
+from trainables.ranks.holding import ENTIRE, Holding
 from trainables.ranks.norms import OverRanks
 from trainables.ranks.ranks import Smaller
 
@@ -48,6 +49,7 @@ class Group:
 
     def __init__(self, device: torch.device) -> None:
         self.number, self.size = dist.get_rank(), dist.get_world_size()
+        self.holding: Holding = ENTIRE
         self._device = device
 
     def words(self) -> tuple[object, ...]:
@@ -159,7 +161,7 @@ def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
             yield bucket
 
 
-def join(host: str, port: int, number: int, size: int, device: torch.device) -> Group:
+def join(host: str, port: int, number: int, size: int, make: Callable[[], Group]) -> Group:
     """Make this process one of those that train a trial; waits for all of them.
 
     Args:
@@ -167,31 +169,31 @@ def join(host: str, port: int, number: int, size: int, device: torch.device) -> 
         port: What it has invited to; see `lead`.
         number: Of this process, from 1.
         size: How many there are.
-        device: Where this process trains.
+        make: What they are once they have met: their `Group`, or `trainables.ranks.sharded.Sharded`.
     """
-    return _enter(TCPStore(host, port, is_master=False, timeout=MEETING), host, number, size, device)
+    return _enter(TCPStore(host, port, is_master=False, timeout=MEETING), host, number, size, make)
 
 
-def lead(host: str, size: int, device: torch.device, invite: Callable[[int], None]) -> Group:
+def lead(host: str, size: int, invite: Callable[[int], None], make: Callable[[], Group]) -> Group:
     """The same for the first process.
 
     Args:
         host: This machine's address, as the others reach it.
         size: How many there are.
-        device: Where this process trains.
         invite: Has the others `join` at a port.
+        make: See `join`.
     """
     store = TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=MEETING)
     invite(store.port)
-    return _enter(store, host, 0, size, device)
+    return _enter(store, host, 0, size, make)
 
 
-def _enter(store: TCPStore, host: str, number: int, size: int, device: torch.device) -> Group:
-    backend = "nccl" if device.type == "cuda" else "gloo"
+def _enter(store: TCPStore, host: str, number: int, size: int, make: Callable[[], Group]) -> Group:
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
     with _interface_towards(host):
         dist.init_process_group(backend, store=store, rank=number, world_size=size, timeout=MEETING)
     _set_timeout(FOREVER)
-    return Group(device)
+    return make()
 
 
 @contextmanager

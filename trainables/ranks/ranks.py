@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from trainables.data.batches import Split
+from trainables.ranks.holding import ENTIRE, Holding
 
 _here = threading.local()
 
@@ -32,10 +33,12 @@ class Ranks(Protocol):
     Attributes:
         number: Of this process, from 0; the first one writes checkpoints.
         size: How many there are.
+        holding: How they hold the weights.
     """
 
     number: int
     size: int
+    holding: Holding
 
     def words(self) -> tuple[object, ...]:
         """What makes this process's random numbers its own; nothing for the first."""
@@ -101,6 +104,7 @@ class One:
     """One process: all parts are the whole. See `Ranks`."""
 
     number, size = 0, 1
+    holding: Holding = ENTIRE
 
     def words(self) -> tuple[object, ...]:
         """None."""

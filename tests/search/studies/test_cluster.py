@@ -118,6 +118,33 @@ def test_a_node_without_the_drivers_disk_trains_and_its_death_costs_only_an_epoc
     assert not list(store.study_checkpoints("far").path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_processes_of_a_trial_may_be_on_nodes_that_share_no_disk(home, tmp_path, typed):
+    """Each node has room for one; the far one goes on with a trial from a checkpoint that the near one has written."""
+    several = {
+        **STUDY,
+        "workers": 1,
+        "processes_per_trial": 2,
+        "trials": 3,
+        "scheduler": "promotion",
+        "grace": 1,
+    }
+    (home / "study.yaml").write_text(yaml.safe_dump(several))
+    with ray_cluster(cpus=1) as cluster:
+        cluster.add(cpus=1, without=home)
+        said = typed("run", "study.yaml", "--address", cluster.address, user=cluster.user)
+        assert said.returncode == 0, said.stdout + said.stderr
+    trials = optuna.load_study(study_name="far", storage=open_storage(Store(home / "mlruns"))).trials
+    assert {trial.state.name for trial in trials} == {"COMPLETE", "PRUNED"}
+    trained = Counter(
+        (where.partition("-")[0], seed, epoch) for where, seed, epoch in epochs(tmp_path / "epochs.log")
+    )
+    assert set(trained.values()) == {1}
+    assert {key[1:] for key in trained if key[0] == "near"} == {key[1:] for key in trained if key[0] == "far"}
+    assert len(trained) == 2 * sum(len(trial.intermediate_values) for trial in trials)
+
+
 @pytest.mark.timeout(400)
 def test_a_cluster_that_can_grow_is_asked_for_what_the_study_can_use(home, typed, tmp_path):
     with ray_cluster(cpus=1, more=1) as cluster:

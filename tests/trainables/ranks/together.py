@@ -1,22 +1,23 @@
 """Processes that do the same at the same time, this one the first of them."""
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
 from trainables.ranks import as_one_of
-from trainables.ranks.group import join, lead, leave
+from trainables.ranks.group import Group, join, lead, leave
 
 CPU = torch.device("cpu")
 
 
-def _as_rank(port, number, size, function, arguments):
+def _as_rank(port, number, size, make, function, arguments):
     torch.set_num_threads(1)
     try:
-        with as_one_of(join("127.0.0.1", port, number, size, CPU)):
+        with as_one_of(join("127.0.0.1", port, number, size, make)):
             return function(*arguments)
     finally:
         leave()
@@ -25,8 +26,8 @@ def _as_rank(port, number, size, function, arguments):
 class Together:
     """Calls functions in several processes at once."""
 
-    def __init__(self, others: list[ProcessPoolExecutor]) -> None:
-        self._others = others
+    def __init__(self, others: list[ProcessPoolExecutor], make: Callable[[], Group]) -> None:
+        self._others, self._make = others, make
 
     def __call__(self, function, *arguments):
         """What each process gets from `function`, a list by number."""
@@ -35,10 +36,10 @@ class Together:
 
         def invite(port):
             for number, other in enumerate(self._others, start=1):
-                asked.append(other.submit(_as_rank, port, number, size, function, arguments))
+                asked.append(other.submit(_as_rank, port, number, size, self._make, function, arguments))
 
         try:
-            with as_one_of(lead("127.0.0.1", size, CPU, invite)):
+            with as_one_of(lead("127.0.0.1", size, invite, self._make)):
                 own = function(*arguments)
         finally:
             leave()
@@ -46,11 +47,11 @@ class Together:
 
 
 @contextmanager
-def together(size: int) -> Iterator[Together]:
+def together(size: int, kind: type[Group] = Group) -> Iterator[Together]:
     spawn = multiprocessing.get_context("spawn")
     others = [ProcessPoolExecutor(1, mp_context=spawn) for _ in range(size - 1)]
     try:
-        yield Together(others)
+        yield Together(others, partial(kind, CPU))
     finally:
         for other in others:
             other.shutdown(wait=False, cancel_futures=True)

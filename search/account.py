@@ -70,11 +70,16 @@ def session(ledger: Ledger, workers: int, began: float | None = None) -> Iterato
         began: When the driver began, seconds since 1970; now if not given.
     """
     earlier = sessions_of(ledger)
-    this: dict[str, Any] = {"began": began or time.time(), "ended": None, "workers": workers}
+    now = time.time()
+    this: dict[str, Any] = {"began": began or now, "ended": None, "workers": workers}
+    ran, since = (
+        now - this["began"],
+        time.monotonic(),
+    )  # of the machine's clock, which may be set, just where it began
     ledger.study.set_user_attr(SESSIONS, [*earlier, this])
 
     def ended() -> list[dict[str, Any]]:
-        return [*earlier, {**this, "ended": time.time()}]
+        return [*earlier, {**this, "ended": this["began"] + ran + time.monotonic() - since}]
 
     try:
         yield

@@ -172,6 +172,7 @@ class Study:
                                 checkpoints.place,
                                 register.uid_of(ledger),
                                 silence,
+                                patience,
                             )
                     for phase, one in zip((SEARCH, CONFIRM), ledgers, strict=True):
                         for trial in one.trials():  # of those too that ended as an earlier driver died

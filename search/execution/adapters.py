@@ -22,7 +22,13 @@ from search.execution.deaths import KILLED, Deaths
 from search.execution.recycling import TRIALS_A_PROCESS, Recycling
 from search.execution.watch import Watch
 from search.places import Place
+from search.store.patience import Patience, is_full
 from trainables.protocol import EpochRecord
+
+PROBE = "room"
+"""A file that is written to see whether a disk has room."""
+SPARE = 2
+"""Of so many checkpoints, before a trial goes on."""
 
 
 class Bridge:
@@ -36,10 +42,18 @@ class Bridge:
         program: What to run.
         place_of: (phase, trial number) → where its checkpoints are.
         study: What no other study is called, not even a later one of the same name.
+        patience: Waits for a disk that is full.
     """
 
-    def __init__(self, program: Program, place_of: Callable[[str, int], Place], study: str) -> None:
+    def __init__(
+        self,
+        program: Program,
+        place_of: Callable[[str, int], Place],
+        study: str,
+        patience: Patience | None = None,
+    ) -> None:
         self._program = program
+        self._patience = patience or Patience()
         self._study = study
         self._place_of = place_of
         self.fault: BaseException | None = None
@@ -86,7 +100,8 @@ class Bridge:
     def _judge(self, config: dict[str, Any], result: dict[str, Any]) -> Decision:
         phase, number = config["phase"], config["number"]
         if "fault" in result:
-            raise StudyError(f"{result['fault']}; mend that, and the same command goes on")
+            self._await_room(phase, number, result)
+            return Decision.STOP
         seconds: dict[str, float] = json.loads(result["seconds"])
         if "failure" in result:
             diverged = bool(result.get("diverged"))
@@ -101,6 +116,28 @@ class Bridge:
             return Decision.STOP
         record = EpochRecord.from_json(result["record"]).spent(seconds)
         return self._program.on_record(phase, number, record)
+
+    def _await_room(self, phase: str, number: int, result: dict[str, Any]) -> None:
+        """A checkpoint could not be written. Where the disk is full that is no fault of anybody's, and passes.
+
+        Raises:
+            StudyError: It is something else, or the disk stays full.
+        """
+        fault = result["fault"]
+        if not is_full(fault):
+            raise StudyError(f"{fault}; mend that, and the same command goes on")
+        place = self._place_of(phase, number)
+
+        def try_again() -> None:
+            try:
+                place.put(PROBE, bytes(SPARE * int(result["bytes"])))
+            except OSError as error:
+                raise OSError(fault) from error
+            finally:
+                place.remove(PROBE)
+
+        self._patience.of(try_again)
+        self._program.on_failure(phase, number, fault, again=True)
 
     def death(self, config: dict[str, Any], reason: str) -> None:
         """A trial's worker is gone; the trial goes on at another one."""

@@ -179,7 +179,8 @@ class Seat:
         if self.ranks.number:  # the first process writes for all
             return
         whole = {"owner": self._owner, "state": state, "records": self._history}
-        if self._waits(record) or size_of(state) > MOST_TWICE:
+        self._size = size_of(state)
+        if self._waits(record) or self._size > MOST_TWICE:
             if self._is_last(record) and "best" in state:  # what a winner is evaluated and exported from
                 self._writing.run(partial(_write, self._place, BEST, state["best"])).result()
             self._writing.run(partial(_write, self._place, LAST, whole)).result()
@@ -237,7 +238,8 @@ class Seat:
             }, True
 
     def _unsaved(self, error: _Unsaved) -> dict[str, Any]:
-        return {"fault": f"checkpoints cannot be written to {without_secret(self._place.address)}: {error}"}
+        where = without_secret(self._place.address)
+        return {"fault": f"checkpoints cannot be written to {where}: {error}", "bytes": self._size}
 
 
 def _of_another_time(record: dict[str, Any]) -> EpochRecord:

@@ -24,6 +24,7 @@ from search.execution.seat import Shared
 from search.execution.watch import Watch
 from search.execution.worker import Worker
 from search.places import Place
+from search.store.patience import Patience
 
 
 class Interrupted(KeyboardInterrupt):
@@ -37,6 +38,7 @@ def execute(
     place_of: Callable[[str, int], Place],
     study: str,
     silence: float | None = None,
+    patience: Patience | None = None,
 ) -> None:
     """Run `program` to its end on the cluster that Ray is connected to.
 
@@ -49,12 +51,13 @@ def execute(
         place_of: (phase, trial number) → where its checkpoints are.
         study: What no other study is called.
         silence: Seconds without a record after which a trial's process is ended; none finds them out.
+        patience: Waits for a disk that is full.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; trials were stopped after their current epoch.
         Exception: The first fault inside the program (a store that cannot be written, say).
     """
-    bridge = Bridge(program, place_of, study)
+    bridge = Bridge(program, place_of, study, patience)
     with _actors(shared, resources, silence) as trainable:
         _fit(trainable, bridge, resources, silence)
     if bridge.fault is not None:

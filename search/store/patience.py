@@ -1,4 +1,4 @@
-"""Waits for a ledger that is away: its server restarts, or the network is gone for a while."""
+"""Waits for a ledger that is away, its server restarts say, and for a disk that is full to have room."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _FULL = ("disk is full", "no space left")
 
 
 class Patience:
-    """Tries again what a ledger that is away has not taken.
+    """Tries again what a ledger that is away, or a full disk, has not taken.
 
     Args:
         seconds: For how long.
-        tell: Told in a sentence that the ledger is away, and that it is back.
+        tell: Told in a sentence what is waited for, and that it is there again.
         check: Called before anything else is done there; fails if the ledger is away, or is another driver's by now.
         sleep: Waits.
         clock: Seconds.
@@ -42,10 +42,10 @@ class Patience:
             found: What an earlier attempt has done of which nobody knows whether it was heard; none if nothing.
 
         Raises:
-            StudyError: The ledger stays away, its disk is full, or another driver has taken the study.
+            StudyError: The ledger stays away, the disk full, or another driver has taken the study.
             Exception: Anything else that is wrong with what is read or written.
         """
-        began, wait, again = self._clock(), FIRST_WAIT, False
+        began, wait, again, back = self._clock(), FIRST_WAIT, False, ""
         while True:
             try:
                 self._check()
@@ -55,32 +55,35 @@ class Patience:
                 raise
             except Exception as error:
                 said = sentence(error)
-                if is_full(said):
-                    raise StudyError(
-                        f"the ledger's disk must have room, but {said}; free some, and the same command goes on"
-                    ) from error
-                if not is_away(error):
+                full = is_full(said)
+                if not full and not is_away(error):
                     raise
+                waited = f"for {self._clock() - began:.0f} s "
                 if self._clock() - began >= self._seconds:
                     raise StudyError(
-                        f"the ledger must be there, but was away for {self._clock() - began:.0f} s ({said}); "
-                        "once it is back, the same command goes on"
+                        f"the disk must have room, but had none {waited}({said}); free some, and the same command "
+                        "goes on"
+                        if full
+                        else f"the ledger must be there, but was away {waited}({said}); once it is back, the same "
+                        "command goes on"
                     ) from error
                 if not again:
                     self._tell(
-                        f"the ledger is away ({said}); trials go on and what they tell is kept until it is back"
+                        f"the disk has no room ({said}); the study waits until it has some"
+                        if full
+                        else f"the ledger is away ({said}); trials go on and what they tell is kept until it is back"
                     )
-                again = True
+                again, back = True, "the disk has room again" if full else "the ledger is back"
                 self._sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
             else:
                 if again:
-                    self._tell(f"the ledger is back after {self._clock() - began:.0f} s")
+                    self._tell(f"{back} after {self._clock() - began:.0f} s")
                 return done
 
 
 def is_full(said: str) -> bool:
-    """Whether a database's, or the system's, words are those for a disk without room, which waiting does not mend."""
+    """Whether a database's, or the system's, words are those for a disk without room."""
     return any(words in said.lower() for words in _FULL)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,12 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+SETTINGS: dict[str, Any] = {
+    **SMALL, "trials": 6, "workers": 2, "searcher": "random", "scheduler": "asha", "finalists": 0,
+    "trainable": "tests.search.parts:Logged",
+}  # fmt: skip
+
+
 class Filling(Silent):
     """Fills the disk after so many records, but for some bytes; keeps what is said."""
 
@@ -67,29 +74,53 @@ class Filling(Silent):
         self.said.append(text)
 
 
+class Freeing(Filling):
+    """Makes room again a while after it is said that there is none."""
+
+    def on_trouble(self, text: str) -> None:
+        super().on_trouble(text)
+        if "has no room" in text:
+            threading.Timer(2.0, (self._disk / "filler").unlink).start()
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("left", [0, 400_000])
+@pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.slow), 400_000])
 def test_a_study_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(disk, tmp_path, monkeypatch, left):
     monkeypatch.setenv(LOG, str(tmp_path / "epochs.log"))
-    settings = {
-        **SMALL, "trials": 6, "workers": 2, "searcher": "random", "scheduler": "asha", "finalists": 0,
-        "trainable": "tests.search.parts:Logged",
-    }  # fmt: skip
-    study = Study.load("digits", store=Store(disk / "mlruns"), name="full", **settings)
+    monkeypatch.setattr("search.study.AWAY", 3.0)
+    study = Study.load("digits", store=Store(disk / "mlruns"), name="full", **SETTINGS)
     with pytest.raises(StudyError, match="the same command goes on") as told:
         study.run(Filling(disk, left, after=8))
     print(told.value)
     assert "No space left on device" in str(told.value) or "disk is full" in str(told.value)
     (disk / "filler").unlink()
-    result = study.run()
+    study.run()
+    check(study, tmp_path / "epochs.log")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("left", [0, pytest.param(400_000, marks=pytest.mark.slow)])
+def test_a_study_waits_for_a_disk_to_have_room(disk, tmp_path, monkeypatch, left):
+    monkeypatch.setenv(LOG, str(tmp_path / "epochs.log"))
+    study = Study.load("digits", store=Store(disk / "mlruns"), name="full", **SETTINGS)
+    freeing = Freeing(disk, left, after=8)
+    study.run(freeing)
+    assert any(text.startswith("the disk has no room (") for text in freeing.said)
+    assert any(text.startswith("the disk has room again after ") for text in freeing.said)
+    assert not list((disk / "mlruns").rglob("room"))
+    check(study, tmp_path / "epochs.log")
+
+
+def check(study: Study, log: Path) -> None:
+    """Nothing is missing, and next to nothing was done twice."""
     trials = optuna.load_study(study_name="full", storage=open_storage(study.store)).trials
     assert [trial.number for trial in trials] == list(range(6))
-    assert {trial.state for trial in result.trials} <= {"COMPLETE", "PRUNED"}
+    assert {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
     for trial in trials:
         assert sorted(trial.intermediate_values) == list(range(1, len(trial.intermediate_values) + 1))
     assert mlflow_states(study.store, "full") == {
         trial.number: (STATUS[trial.state.name], trial.state.name) for trial in trials
     }
-    trained = Counter((tmp_path / "epochs.log").read_text().splitlines())
+    trained = Counter(log.read_text().splitlines())
     # Of the two in flight and the one that waited, an epoch that could not be written and the one after it.
     assert sum(trained.values()) - len(trained) <= 6

@@ -65,14 +65,25 @@ def prepare_study(
     material = prepare(dataset, fixed, progress)
     grace = 1 if spec.grace == "auto" else spec.grace
     if spec.trainable == OWN_CORE:  # a user's own trainable knows its parameters better than we do
-        from search.feasibility import check_several, check_space, grace_epochs
+        from search.feasibility import check_space, grace_epochs
 
         check_space(space, fixed, material)
-        if spec.processes > 1:
-            check_several(space, fixed, material, spec.processes, sharded=spec.sharded)
+        check_processes(spec, space, fixed, material)
         if spec.grace == "auto":
             grace = grace_epochs(space, fixed, material)
     return Prepared(dataset, material, grace)
+
+
+def check_processes(spec: StudySpec, space: SearchSpace, fixed: Fixed, material: Material) -> None:
+    """Can the processes that the spec gives a trial train it? Asked again once every ``auto`` is decided.
+
+    Raises:
+        InputError: They cannot.
+    """
+    if spec.processes > 1 and spec.trainable == OWN_CORE:
+        from search.feasibility import check_several
+
+        check_several(space, fixed, material, spec.processes, sharded=spec.sharded)
 
 
 def evaluator(

@@ -68,8 +68,8 @@ def recipe_of(
             recipe[name] = getattr(spec, name)
     if seed is not None:
         recipe["seed"] = seed
-    if spec.cpus_per_trial != 1:
-        recipe["threads"] = spec.cpus_per_trial
+    if spec.threads != 1:
+        recipe["threads"] = spec.threads
     if spec.trainable != OWN_CORE:
         recipe["trainable"] = spec.trainable
     recipe["settings"] = {name: value for name, value in settings.items() if name not in params}

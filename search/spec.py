@@ -128,6 +128,8 @@ class StudySpec(Usage, Fixed):
             raise ValueError(
                 f"`together` above 1 needs the project's own core, but got trainable={self.trainable!r}"
             )
+        if self.sharded and self.trainable != OWN_CORE:
+            raise ValueError(f"`sharded` needs the project's own core, but got trainable={self.trainable!r}")
         if self.processes > 1 and self.compile is True:
             raise ValueError(
                 f"`compile` needs trials of one process, but got compile=true, processes_per_trial={self.processes}"

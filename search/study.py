@@ -107,7 +107,7 @@ class Study:
         from search.execution.clusters import cluster_of
         from search.execution.resources import find_resources
         from search.execution.sharing import most_workers, share_cards
-        from search.preparation import evaluator, prepare_study
+        from search.preparation import check_processes, evaluator, prepare_study
         from trainables.models.backbone import weights_fingerprint
 
         began = time.time()
@@ -134,6 +134,7 @@ class Study:
             if isinstance(spec.pretrained, str):
                 register.hold_weights(ledger, spec, weights_fingerprint(prepared.material.weights))
             fixed = self._settled(ledger, prepared.material, cluster)
+            check_processes(spec, space, fixed, prepared.material)
             resources = share_cards(resources, spec, space, fixed, prepared.material, cluster)
             confirm = register.open_ledger(
                 self.store, spec, space, register.confirm_name(spec.name), patience
@@ -227,6 +228,10 @@ class Study:
             from trainables.precision import pick_device
 
             cluster.compute(pick_device, fixed.device)  # a study begun on a GPU goes on on one
+        if (
+            self.spec.processes > 1 and self.spec.compile == "auto"
+        ):  # of one process it may have been otherwise
+            fixed = fixed.model_copy(update={"compile": False})
         return fixed
 
     def _program(

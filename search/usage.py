@@ -80,7 +80,7 @@ class Usage(BaseModel):
     @model_validator(mode="after")
     def _processes_have_a_gpu_each(self) -> Usage:
         processes, gpus = self.processes_per_trial, self.gpus_per_trial
-        if processes and processes > 1 and gpus and gpus != processes:
+        if None not in (processes, gpus) and max(processes or 0, gpus or 0) > 1 and gpus != processes:
             raise ValueError(
                 "`gpus_per_trial == processes_per_trial` must hold, or one be left out, but got "
                 f"gpus_per_trial={gpus:g}, processes_per_trial={processes}"

@@ -293,6 +293,7 @@ def _courses(
         gradients=on_features(head),
         normalise=material.normalise,
         precision=precision,
+        ranks=ranks,
     )
 
 

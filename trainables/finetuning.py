@@ -336,7 +336,7 @@ class FineTuning:
         self.parts.averaging.load_state_dict(state["averaging"])
         best = state["best"]
         self.best_epoch, self.best_score = int(best["epoch"]), float(best["score"])
-        self._best = {name: tensor.to(self.precision.device) for name, tensor in best["weights"].items()}
+        self._best = self.holding.part(self.model, best["weights"], self.precision.device)
 
 
 def _copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

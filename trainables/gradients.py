@@ -83,7 +83,7 @@ class Gradients:
                 if not is_out_of_memory(error):
                     raise
             # Outside of `except`, whose traceback would keep the failed pass's tensors alive.
-            self._ranks.begin_anew(self.micro.halve(size))
+            self._ranks.begin_anew(self.micro.halve(min(size, len(inputs))))
             for parameter in self._model.parameters():
                 parameter.grad = None
             self._before.restore()

@@ -18,7 +18,7 @@ def cluster_of(spec: StudySpec) -> Cluster:
     from search.execution.own_code import own_code
 
     # How many trials share a GPU is measured, unless the study says it; before that nobody knows how many to ask for.
-    known = spec.device == "cpu" or spec.gpus_per_trial is not None
+    known = spec.device == "cpu" or spec.gpus_per_trial is not None or spec.processes > 1
     return JoinedCluster(
         spec.ray_address,
         spec.threads,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import ray
@@ -28,6 +28,13 @@ Told = dict[str, Any]
 """What a process tells of an epoch; see `Seat.step`."""
 ALONE = 5.0
 """Seconds for which the others go on after one of them has failed; those that fail alike have done so by then."""
+WRITING = 60.0
+"""The same where they end their last epochs, whose checkpoints the first one writes."""
+DEAD = "dead"
+"""Key of what is told of a process that has died."""
+ECHO = "its process was ended with the others"
+ECHOES = (ECHO, "losed by peer", "eset by peer", "roken pipe", "gloo", "NCCL", "TCPStore")
+"""Words of the libraries that connect processes, where one of those is gone."""
 LOOK = 0.2
 """Seconds between two looks at those that are at work."""
 
@@ -51,7 +58,9 @@ class Rank:
     def join(self, host: str, port: int) -> None:
         """Meet the others. See `trainables.ranks.group.join`."""
         shared = self._shared
-        self._seat.ranks = join(host, port, self._number, shared.processes, _kind(shared))
+        self._seat.ranks = join(
+            host, port, self._number, shared.processes, torch.device(shared.fixed.device), _kind(shared)
+        )
 
     def begin(self, config: dict[str, Any]) -> None:
         """See `search.execution.seat.Seat.begin`."""
@@ -61,15 +70,18 @@ class Rank:
         """See `search.execution.seat.Seat.step`."""
         return self._seat.step()
 
+    def rest(self) -> None:
+        """See `search.execution.seat.Seat.rest`."""
+        self._seat.rest()
 
-def _kind(shared: Shared) -> Callable[[], Group]:
+
+def _kind(shared: Shared) -> type[Group]:
     """How processes that have met are a trial's."""
-    device = torch.device(shared.fixed.device)
     if not shared.sharded:
-        return partial(Group, device)
+        return Group
     from trainables.ranks.sharded import Sharded  # takes seconds to import
 
-    return partial(Sharded, device)
+    return Sharded
 
 
 class Crew:
@@ -98,25 +110,30 @@ class Crew:
 
     def step(self) -> Told:
         """See `Seat.step`. Where memory has run out, all begin anew with smaller micro-batches."""
+        self._deaths.look()
+        lost: Counter[str] = Counter()
         while True:
             try:
                 if not self._begun:
                     self._start()
                 told = self._step()
             except RayError as error:
-                self._dissolve()
                 told = {**self._dead(error), "seconds": "{}"}
+                self._dissolve()
+            lost.update(json.loads(told["seconds"]))
             if "smaller" in told:
                 remember(told["smaller"])
                 self._begun = False
                 continue
             if "record" in told:
                 self._trial = {**self._trial, "known": json.loads(told["record"])["epoch"]}
-            return told
+            return {**told, "seconds": json.dumps(lost)}
 
     def _start(self) -> None:
-        self._seat.rest()
+        if self._met:
+            self._rest()
         if not self._met:
+            self._seat.rest()
             self._meet()
         ray.get([other.begin.remote(self._trial) for other in self._others])
         self._seat.begin(self._trial)
@@ -149,51 +166,104 @@ class Crew:
             joined.extend(other.join.remote(host, port) for other in self._others)
 
         shared = self._shared
-        self._seat.ranks = lead(host, shared.processes, invite, _kind(shared))
+        device = torch.device(shared.fixed.device)
+        self._seat.ranks = lead(host, shared.processes, device, invite, _kind(shared))
         ray.get(joined)
         self._met = True
 
     def _step(self) -> Told:
-        """What all of them tell: a record if each has it, else what went wrong first."""
-        waiting = [other.step.remote() for other in self._others]
+        """What all of them tell: a record if each has it, else what went wrong."""
         own = self._own.run(self._seat.step)
-        came: list[Told] = []
-        failed: float | None = None
-        told: Told | None = None
-        while waiting or told is None:
-            if waiting:
-                ready, waiting = ray.wait(waiting, timeout=LOOK)
+        came = self._all(own, [other.step.remote() for other in self._others], _is_wrong, ALONE)
+        wrong = [told for told in came if _is_wrong(told)]
+        if 0 < len(wrong) < len(came):  # the others are ahead, and wait for it there
+            self._dissolve()
+        if not wrong and len({_course(told) for told in came}) > 1:
+            self._dissolve()
+            wrong = [_failure("the processes of a trial must tell the same epochs and ends, but do not")]
+        told = self._cause(wrong) if wrong else own.result()
+        return {**told, "seconds": own.result()["seconds"]}
+
+    def _cause(self, wrong: Sequence[Told]) -> Told:
+        """Of what went wrong in several processes that from which the rest follows: a death, then memory."""
+        causes = [told for key in (DEAD, "smaller") for told in wrong if key in told]
+        first = causes or [told for told in wrong if not _is_echo(told)]
+        return first[0] if first else {**_failure(self._gone(wrong[0]["failure"])), "again": True}
+
+    def _rest(self) -> None:
+        """Nothing of the last trial is under way any more, in any of them."""
+        own = self._own.run(self._seat.rest)
+        self._all(own, [other.rest.remote() for other in self._others], lambda _: True, WRITING)
+
+    def _all(
+        self, own: Future[Any], asked: list[Any], last: Callable[[Any], bool], alone: float
+    ) -> list[Any]:
+        """What this process and the others answer, in the order in which the answers come.
+
+        Args:
+            own: This one's.
+            asked: The others'.
+            last: Whether one that answers so does nothing more, so that those who need it would wait for ever.
+            alone: For how many seconds they may.
+        """
+        came: list[Any] = []
+        heard, since = False, None
+        while asked or not heard:
+            if asked:
+                ready, asked = ray.wait(asked, timeout=LOOK)
                 came += [self._answer(one) for one in ready]
             else:
                 wait([own], timeout=LOOK)
-            if told is None and own.done():
-                told = own.result()
-                came.append(told)
-            if failed is None and any("record" not in one for one in came):
-                failed = time.monotonic()
-            if failed is not None and time.monotonic() > failed + ALONE:
+            if not heard and own.done():
+                heard = True
+                came.append(own.result())
+            if since is None and any(map(last, came)):
+                since = time.monotonic()
+            if since is not None and time.monotonic() > since + alone:
                 self._dissolve()
-        wrong = [one for one in came if "record" not in one]
-        return {**wrong[0], "seconds": told["seconds"]} if wrong else told
+        return came
 
     def _answer(self, asked: Any) -> Told:
         try:
             told: Told = ray.get(asked)
         except RayError as error:
+            told = self._dead(error) if self._met else _failure(ECHO)
             self._dissolve()  # nobody meets a dead one again
-            return self._dead(error)
         return told
 
     def _dead(self, error: RayError) -> Told:
-        reason = f"of the {self._shared.processes} processes of this trial one is gone: {self._deaths.reason(error)}"
-        return {"failure": reason, "diverged": False, "again": True}
+        return {**_failure(self._gone(self._deaths.reason(error))), "again": True, DEAD: True}
+
+    def _gone(self, reason: str) -> str:
+        return f"of the {self._shared.processes} processes of this trial one is gone: {reason}"
 
     def _dissolve(self) -> None:
         for other in self._others:
             with suppress(RayError):
                 ray.kill(other)
         self._others, self._met = [], False
+        if isinstance(self._seat.ranks, Group):
+            self._seat.ranks.broken = True
         abort()
+
+
+def _is_wrong(told: Told) -> bool:
+    return "record" not in told
+
+
+def _course(told: Told) -> tuple[int, bool]:
+    """Where a process is, and whether its training ends there."""
+    record = json.loads(told["record"])
+    return record["epoch"], bool(record["ended"])
+
+
+def _failure(text: str) -> Told:
+    return {"failure": text, "diverged": False}
+
+
+def _is_echo(told: Told) -> bool:
+    """Whether a failure says no more than that another process has failed."""
+    return "failure" in told and any(word in told["failure"] for word in ECHOES)
 
 
 class Leader(Worker):

@@ -18,6 +18,7 @@ from trainables.generators import seeded
 from trainables.gradients import Gradients
 from trainables.instruments import Laps
 from trainables.precision import Precision
+from trainables.ranks import Ranks
 from trainables.seeds import derive_seed
 
 LEVELS = 4
@@ -110,6 +111,7 @@ class Courses:
         gradients: Of the classifier.
         normalise: From [0, 1] to what the network expects.
         precision: Arithmetic and device.
+        ranks: The processes that train it.
     """
 
     def __init__(
@@ -125,7 +127,9 @@ class Courses:
         gradients: Gradients,
         normalise: Normalise,
         precision: Precision,
+        ranks: Ranks,
     ) -> None:
+        self._ranks = ranks
         self._on_images, self._features, self._head, self._model = on_images, features, head, model
         self._train, self._hard, self._strength, self._gradients = train, hard, strength, gradients
         self._normalise, self._precision = normalise, precision
@@ -146,6 +150,7 @@ class Courses:
                 self._hard,
                 self._strength(progress),
                 self._gradients,
+                self._ranks,
             )
         return self._on_images(progress)
 
@@ -170,6 +175,7 @@ class OnFeatures:
         hard: Label → target, on the device, [classes, classes].
         strength: Of the augmentation, in [0, 1].
         gradients: Of the classifier.
+        ranks: The processes that train it.
     """
 
     features: Features
@@ -178,6 +184,7 @@ class OnFeatures:
     hard: Tensor
     strength: float
     gradients: Gradients
+    ranks: Ranks
 
     @property
     def whole(self) -> bool:
@@ -207,4 +214,5 @@ class OnFeatures:
         """All validation images' features through the classifier."""
         shown.eval()
         parts = self.features.validation().split(BATCH)
-        return torch.cat([self.head.evaluate(shown, part.to(self.labels.device), weights) for part in parts])
+        logits = [self.head.evaluate(shown, part.to(self.labels.device), weights) for part in parts]
+        return self.ranks.agreed(torch.cat(logits))

@@ -45,12 +45,16 @@ class Group:
 
     Args:
         device: Where this process trains.
+
+    Attributes:
+        broken: Set before `abort`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.number, self.size = dist.get_rank(), dist.get_world_size()
         self.holding: Holding = ENTIRE
         self._device = device
+        self.broken = False
 
     def words(self) -> tuple[object, ...]:
         """See `Ranks`."""
@@ -96,6 +100,7 @@ class Group:
         """See `Ranks`."""
         whole = figures.clone()
         dist.all_reduce(whole)
+        self._must_be_whole()
         return whole
 
     def least(self, number: int) -> int:
@@ -112,10 +117,25 @@ class Group:
         own = predict(split.part(starts[self.number], length)).contiguous()
         parts = [torch.empty_like(own) for _ in starts]
         dist.all_gather(parts, own)
+        self._must_be_whole()
         whole = own.new_empty((rows, *own.shape[1:]))
         for start, part in zip(starts, parts, strict=True):
             whole[start : start + length] = part
         return whole
+
+    def agreed(self, found: Tensor) -> Tensor:
+        """See `Ranks`."""
+        same = found.contiguous()
+        dist.broadcast(same, 0)
+        self._must_be_whole()
+        return same
+
+    def _must_be_whole(self) -> None:
+        """What came of a sum that was broken off is nobody's figure."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        if self.broken:
+            raise RuntimeError("NCCL error: a sum over the processes of a trial was broken off")
 
     @torch.no_grad()
     def check(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -161,7 +181,9 @@ def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
             yield bucket
 
 
-def join(host: str, port: int, number: int, size: int, make: Callable[[], Group]) -> Group:
+def join(
+    host: str, port: int, number: int, size: int, device: torch.device, kind: type[Group] = Group
+) -> Group:
     """Make this process one of those that train a trial; waits for all of them.
 
     Args:
@@ -169,31 +191,39 @@ def join(host: str, port: int, number: int, size: int, make: Callable[[], Group]
         port: What it has invited to; see `lead`.
         number: Of this process, from 1.
         size: How many there are.
-        make: What they are once they have met: their `Group`, or `trainables.ranks.sharded.Sharded`.
+        device: Where this process trains.
+        kind: What they are once they have met: `Group`, or `trainables.ranks.sharded.Sharded`.
     """
-    return _enter(TCPStore(host, port, is_master=False, timeout=MEETING), host, number, size, make)
+    return _enter(TCPStore(host, port, is_master=False, timeout=MEETING), host, number, size, device, kind)
 
 
-def lead(host: str, size: int, invite: Callable[[int], None], make: Callable[[], Group]) -> Group:
+def lead(
+    host: str, size: int, device: torch.device, invite: Callable[[int], None], kind: type[Group] = Group
+) -> Group:
     """The same for the first process.
 
     Args:
         host: This machine's address, as the others reach it.
         size: How many there are.
+        device: See `join`.
         invite: Has the others `join` at a port.
-        make: See `join`.
+        kind: See `join`.
     """
     store = TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=MEETING)
     invite(store.port)
-    return _enter(store, host, 0, size, make)
+    return _enter(store, host, 0, size, device, kind)
 
 
-def _enter(store: TCPStore, host: str, number: int, size: int, make: Callable[[], Group]) -> Group:
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+def _enter(
+    store: TCPStore, host: str, number: int, size: int, device: torch.device, kind: type[Group]
+) -> Group:
+    backend = "nccl" if device.type == "cuda" else "gloo"
     with _interface_towards(host):
         dist.init_process_group(backend, store=store, rank=number, world_size=size, timeout=MEETING)
+    group = kind(device)
+    group.least(0)  # NCCL's processes meet at the first sum
     _set_timeout(FOREVER)
-    return make()
+    return group
 
 
 @contextmanager

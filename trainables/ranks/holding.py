@@ -30,7 +30,13 @@ class Holding(Protocol):
         ...
 
     def whole(self, state: Any) -> Any:
-        """A state of the network or of the optimizer with all of its weights, for a checkpoint."""
+        """A state of the network or of the optimizer with all of its weights, for a checkpoint of the first process."""
+        ...
+
+    def part(
+        self, model: nn.Module, weights: Mapping[str, Tensor], device: torch.device
+    ) -> dict[str, Tensor]:
+        """Of weights from a checkpoint what this process holds, on its device."""
         ...
 
     def load(self, model: nn.Module, weights: Mapping[str, Tensor], *, strict: bool) -> None:
@@ -62,6 +68,12 @@ class Entire:
     def whole(self, state: Any) -> Any:
         """As it is."""
         return state
+
+    def part(
+        self, model: nn.Module, weights: Mapping[str, Tensor], device: torch.device
+    ) -> dict[str, Tensor]:
+        """All."""
+        return {name: tensor.to(device) for name, tensor in weights.items()}
 
     def load(self, model: nn.Module, weights: Mapping[str, Tensor], *, strict: bool) -> None:
         """As torch does it."""

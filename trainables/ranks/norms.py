@@ -51,61 +51,83 @@ class OverRanks(TorchFunctionMode):
         momentum: float = 0.1,
         eps: float = 1e-5,
     ) -> Tensor:
-        """`torch.nn.functional.batch_norm`, [B, C, …], with the mean and the variance of all processes' images.
+        """`torch.nn.functional.batch_norm`, [B, C, …], with the mean and the variance of all processes' images."""
+        if not training:
+            return functional.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+        with torch.no_grad():
+            mean, variance, images = self._statistics(x)
+            if running_mean is not None and running_var is not None:
+                running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+                unbiased = variance * (images / (images - 1).clamp(min=1))
+                running_var.lerp_(unbiased.to(running_var.dtype), momentum)
+        normalised: Tensor = _Normalised.apply(x, mean, torch.rsqrt(variance + eps), images, weight, bias)
+        return normalised
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and variance of each channel, [C], float32, and over how many values, 0-dim.
 
         Parts are put together by Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing
         sample variances" (1979), which loses no digits where means are large.
         """
-        if not training:
-            return functional.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
-        wide = x.float()
         channels = x.shape[1]
-        variance, mean = torch.var_mean(wide, [0, *range(2, x.ndim)], correction=0)
-        count = wide.new_tensor([x.numel() // channels])
-        table = self._gathered(torch.cat((mean, variance, count)))
-        means, variances, counts = table[:, :channels], table[:, channels:-1], table[:, -1:].detach()
+        variance, mean = torch.var_mean(x.float(), _all_but_channels(x), correction=0)
+        count = torch.full((1,), float(x.numel() // channels), device=x.device)
+        table = torch.zeros(self._size, 2 * channels + 1, device=x.device)
+        table[self._number] = torch.cat((mean, variance, count))
+        dist.all_reduce(table)  # each process's row, since it is 0 in the tables of the others
+        means, variances, counts = table[:, :channels], table[:, channels:-1], table[:, -1:]
         images = counts.sum()
-        whole_mean = (counts * means).sum(0) / images
-        whole_variance = (counts * (variances + (means - whole_mean) ** 2)).sum(0) / images
-        if running_mean is not None and running_var is not None:
-            with torch.no_grad():
-                running_mean.lerp_(whole_mean.to(running_mean.dtype), momentum)
-                unbiased = whole_variance * (images / (images - 1).clamp(min=1))
-                running_var.lerp_(unbiased.to(running_var.dtype), momentum)
-        shape = (1, channels, *(1,) * (x.ndim - 2))
-        centred = wide - whole_mean.view(
-            shape
-        )  # first: where means are large, products of them lose the digits
-        scale = torch.rsqrt(whole_variance + eps)
-        if weight is not None:
-            scale = scale * weight.float()
-        out = centred * scale.view(shape)
+        whole = (counts * means).sum(0) / images
+        return whole, (counts * (variances + (means - whole) ** 2)).sum(0) / images, images
+
+
+class _Normalised(torch.autograd.Function):
+    """Keeps what torch's own does: the input. One sum over processes in each direction.
+
+    Source: Ioffe & Szegedy, ICML 2015 (arXiv:1502.03167), section 3, with the sums of the gradient over all parts.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        mean: Tensor,
+        slope: Tensor,
+        images: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+    ) -> Tensor:
+        """(x − mean) · slope · weight + bias, [B, C, …]."""
+        ctx.save_for_backward(x, mean, slope, images, weight)
+        scale = slope if weight is None else slope * weight.float()
+        out = (x.float() - _wide(mean, x)).mul_(
+            _wide(scale, x)
+        )  # first the mean: products of large ones lose digits
         if bias is not None:
-            out = out + bias.float().view(shape)
+            out.add_(_wide(bias.float(), x))
         return out.to(x.dtype)
 
-    def _gathered(self, row: Tensor) -> Tensor:
-        """The rows of all processes, [size, …]: the sum of tables that are empty but for one row each."""
-        table = torch.zeros(self._size, len(row), dtype=row.dtype, device=row.device)
-        summed: Tensor = _Sum.apply(
-            table.index_copy(0, torch.tensor([self._number], device=row.device), row[None])
-        )
-        return summed
-
-
-class _Sum(torch.autograd.Function):
-    """The sum over processes, of which each one's loss depends on: so gradients are summed as well."""
-
     @staticmethod
-    def forward(ctx: Any, own: Tensor) -> Tensor:
-        """[…] → […]."""
-        whole = own.clone()
-        dist.all_reduce(whole)
-        return whole
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Of a loss that is the sum of all processes'."""
+        x, mean, slope, images, weight = ctx.saved_tensors
+        dims, gradient = _all_but_channels(x), gradient.float()
+        centred = x.float() - _wide(mean, x)
+        sums = torch.stack((gradient.sum(dims), (gradient * centred).sum(dims)))
+        own = sums.clone()  # the weight's gradient is summed with those of all other weights
+        dist.all_reduce(sums)
+        scale = slope if weight is None else slope * weight.float()
+        along = centred.mul_(_wide(slope**2 * sums[1] / images, x))
+        of_x = (gradient - _wide(sums[0] / images, x) - along).mul_(_wide(scale, x)).to(x.dtype)
+        of_weight = None if weight is None else (own[1] * slope).to(weight.dtype)
+        of_bias = own[0] if ctx.needs_input_grad[5] else None
+        return of_x, None, None, None, of_weight, of_bias
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """The same."""
-        whole = gradient.contiguous().clone()
-        dist.all_reduce(whole)
-        return whole
+
+def _all_but_channels(x: Tensor) -> list[int]:
+    return [0, *range(2, x.ndim)]
+
+
+def _wide(values: Tensor, x: Tensor) -> Tensor:
+    """One value a channel, [C], as it is for `x`, [B, C, …]."""
+    return values.view(1, -1, *(1,) * (x.ndim - 2))

@@ -80,6 +80,10 @@ class Ranks(Protocol):
         """What `predict` gives for a split, row by row, [N, …]: each process asks it for a part, all get the whole."""
         ...
 
+    def agreed(self, found: Tensor) -> Tensor:
+        """What each process has computed by itself as the first one has it: machines may round differently."""
+        ...
+
     def check(self, parameters: Sequence[nn.Parameter]) -> None:
         """Are the weights the same everywhere?
 
@@ -139,6 +143,10 @@ class One:
     def spread(self, predict: Callable[[Split], Tensor], split: Split) -> Tensor:
         """All of it."""
         return predict(split)
+
+    def agreed(self, found: Tensor) -> Tensor:
+        """Its own."""
+        return found
 
     def check(self, parameters: Sequence[nn.Parameter]) -> None:
         """They are."""

@@ -56,14 +56,22 @@ class Sharded(Group):
         return _full(measured)
 
     def whole(self, state: Any) -> Any:
-        """On the processor, tensor by tensor: the device has no room for all of them."""
+        """On the processor, tensor by tensor, since the device has no room for all; and once for all processes."""
         if isinstance(state, DTensor):
-            return _full(state).cpu()
+            whole = _full(state)
+            return torch.empty(0) if self.number else whole.cpu()
         if isinstance(state, Mapping):
             return {key: self.whole(value) for key, value in state.items()}
         if isinstance(state, list):
             return [self.whole(value) for value in state]
         return state
+
+    def part(
+        self, model: nn.Module, weights: Mapping[str, Tensor], device: torch.device
+    ) -> dict[str, Tensor]:
+        """As the network's own are held."""
+        live = model.state_dict()
+        return {name: _like(tensor, live.get(name)).to(device) for name, tensor in weights.items()}
 
     def load(self, model: nn.Module, weights: Mapping[str, Tensor], *, strict: bool) -> None:
         """Each process takes its part."""

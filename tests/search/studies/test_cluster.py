@@ -145,6 +145,34 @@ def test_the_processes_of_a_trial_may_be_on_nodes_that_share_no_disk(home, tmp_p
     assert len(trained) == 2 * sum(len(trial.intermediate_values) for trial in trials)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_node_that_dies_with_one_of_a_trials_processes_costs_only_an_epoch(home, tmp_path):
+    """The others hear of it first, as of a connection that is lost; another node takes its place."""
+    log = tmp_path / "epochs.log"
+    several = {**STUDY, "workers": 1, "processes_per_trial": 2, "trials": 2, "repeats": 40}
+    (home / "study.yaml").write_text(yaml.safe_dump(several))
+    with ray_cluster(cpus=1) as cluster:
+        far = cluster.add(cpus=1, without=home)
+        with (tmp_path / "said").open("w+") as said:
+            driver = subprocess.Popen(
+                [sys.executable, "-m", "search", "run", "study.yaml", "--address", cluster.address],
+                cwd=home, stdout=said, stderr=said, env={**cluster.user, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+            until = time.monotonic() + 200
+            while driver.poll() is None and not in_the_middle(epochs(log)):
+                assert time.monotonic() < until, said.read()
+                time.sleep(0.05)
+            cluster.kill(far)
+            cluster.add(cpus=1, without=home)
+            code = driver.wait(timeout=250)
+            said.seek(0)
+            assert code == 0, said.read()
+    trials = optuna.load_study(study_name="far", storage=open_storage(Store(home / "mlruns"))).trials
+    assert [(trial.state.name, len(trial.intermediate_values)) for trial in trials] == [("COMPLETE", 5)] * 2
+    assert sum(FAULTS in trial.user_attrs for trial in trials) == 1
+
+
 @pytest.mark.timeout(400)
 def test_a_cluster_that_can_grow_is_asked_for_what_the_study_can_use(home, typed, tmp_path):
     with ray_cluster(cpus=1, more=1) as cluster:

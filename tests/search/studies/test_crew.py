@@ -75,7 +75,7 @@ def test_they_pause_share_out_memory_and_fail_as_one(small_study):
     faulty = {
         "trainable": "tests.search.parts:OneSided",
         "scheduler": "promotion",
-        "memory_limit": 1.5,
+        "memory_limit": 1.7,
         "trials": 5,
     }
     study = small_study("trouble", **SETTINGS | faulty)
@@ -87,6 +87,24 @@ def test_they_pause_share_out_memory_and_fail_as_one(small_study):
     trained = [trial for number, trial in enumerate(records(study)) if number != 1]
     for trial in trained:
         assert [record.epoch for record in trial] == list(range(1, len(trial) + 1))
-        assert {record.metrics["train/micro_batch"] for record in trial} == {7.0}
+        assert {record.metrics["train/micro_batch"] for record in trial} == {4.0}
     epochs = sum(map(len, trained))
     assert log_file().read_text().count("\n") == 2 * epochs  # by both processes, and none of them twice
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("settings", [{"sharded": True}, {"folds": 2, "epochs": 2}], ids=["sharded", "folds"])
+def test_other_studies_of_two_processes_a_trial_are_those_of_one(small_study, settings):
+    settings = SETTINGS | settings
+    two, one = (
+        small_study("two", **settings),
+        small_study("one", **settings | {"processes_per_trial": 1, "sharded": False}),
+    )
+    assert list(two.run().dataframe()["state"]) == list(one.run().dataframe()["state"]) == ["COMPLETE"] * 2
+    for trained, alone in zip(records(two), records(one), strict=True):
+        assert [record.epoch for record in trained] == [1, 2, 3, 4]
+        for record, same in zip(trained, alone, strict=True):
+            assert record.metrics["train/loss"] == pytest.approx(
+                same.metrics["train/loss"], rel=0.02, abs=0.002
+            )

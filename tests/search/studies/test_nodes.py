@@ -55,6 +55,7 @@ def cluster(monkeypatch, small_study):  # whose environment the nodes inherit
         made.shutdown()
 
 
+@pytest.mark.slow  # one of a cluster that runs already dies in test_cluster.py, one of a study's own in tests/chaos
 @pytest.mark.timeout(400)
 def test_a_node_that_dies_costs_only_what_ran_there(cluster, small_study, tmp_path):
     node = cluster.add_node(num_cpus=1)

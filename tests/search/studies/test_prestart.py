@@ -22,7 +22,11 @@ def test_the_environment_is_that_of_tunes_actors():
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("broken", [False, True], ids=["as it is", "where Ray does not take the wish"])
+@pytest.mark.parametrize(
+    "broken",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["as it is", "where Ray does not take the wish"],
+)
 def test_tunes_actors_get_the_processes_that_were_started_ahead(broken, tmp_path, monkeypatch):
     if broken:
         monkeypatch.setattr("search.execution.cluster.prestart", lambda processes: 1 / 0)

@@ -131,6 +131,7 @@ def test_a_dead_worker_costs_no_epoch_and_no_trial(small_study, tmp_path):
     assert set(epochs_trained(tmp_path).values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_worker_that_dies_before_an_epoch_is_on_the_disk_costs_that_epoch(small_study, tmp_path):
     result = small_study(

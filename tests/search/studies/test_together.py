@@ -77,7 +77,9 @@ def test_a_study_is_the_same_with_its_trials_in_one_process(small_study):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("title", "trials"), [("ray::Host", 6), ("ray::Guest", 4)])
+@pytest.mark.parametrize(
+    ("title", "trials"), [("ray::Host", 6), pytest.param("ray::Guest", 4, marks=pytest.mark.slow)]
+)
 def test_a_death_costs_no_trial(small_study, title, trials):
     study, killing = small_study("deaths", **SETTINGS | {"trials": trials}), Killing(title, after=3)
     frame = study.run(killing).dataframe()

@@ -161,9 +161,9 @@ def test_memory_that_runs_out_in_one_process_makes_all_begin_anew_with_less(two,
     """Of nine images the first process has five, which is one too many for it."""
     fixed = fixed.model_copy(update={"memory_limit": two(needed, fixed)[0]})
     (outcome, micro), (other, _) = two(trained_or_not, NINE, fixed, {})
-    assert (outcome, list(micro.values()), other) == ("smaller", [4], "left alone")
+    assert (outcome, list(micro.values()), other) == ("smaller", [2], "left alone")
     (_, first), (_, second) = two(trained_or_not, NINE, fixed, micro)
-    assert first == second == [4.0] * 3
+    assert first == second == [2.0] * 3
 
 
 def needed(fixed):
@@ -237,6 +237,38 @@ def evaluated():
     inputs = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(current_ranks().number))
     with current_ranks().norms(nullcontext)():
         return norm(inputs).detach(), norm(inputs).detach()
+
+
+# Three of them: parts are unequal, and windows overlap.
+
+
+@pytest.fixture(scope="module")
+def three():
+    with together(3) as all_of_them:
+        yield all_of_them
+
+
+def test_three_processes_train_what_one_trains(three, fixed):
+    params = {**SGD, "batch_size": 8}
+    fixed = fixed.model_copy(update={"micro_batch": 2})
+    alone = trained({**params, "batchnorm": "frozen"}, fixed)[0]
+    for found, _ in three(trained, {**params, "batchnorm": "frozen"}, fixed):
+        for ours, wanted in zip(found, alone, strict=True):
+            assert numbers(ours) == pytest.approx(numbers(wanted), rel=1e-3, abs=1e-3)
+    for found, wanted in three(normalised, (8, 5, 4, 4)):
+        for ours, theirs in zip(found, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    for found, wanted, asked in three(spread):
+        assert torch.equal(found, wanted)
+        assert asked == 3  # of seven
+
+
+def test_what_machines_round_differently_is_the_first_ones(two):
+    assert two(rounded) == [[0.0, 0.5]] * 2
+
+
+def rounded():
+    return current_ranks().agreed(torch.tensor([0.0, 0.5]) + current_ranks().number).tolist()
 
 
 # What the processes ask of each other.

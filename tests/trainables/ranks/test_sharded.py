@@ -56,8 +56,13 @@ def trained(params, fixed):
     """Metrics, the last state, and how many of the weights this process held."""
     trainable = made(params, fixed)
     records = list(trainable.epochs())
-    held = sum(getattr(p, "_local_tensor", p).numel() for p in trainable.model.parameters())
+    held = numel(trainable.model.parameters())
     return [numbers(record.metrics) for record in records], records[-1].report, trainable.state_dict(), held
+
+
+def numel(tensors):
+    """Numbers that this process has."""
+    return sum(getattr(tensor, "_local_tensor", tensor).numel() for tensor in tensors)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,22 @@ def test_it_goes_on_from_a_checkpoint_with_as_many_processes(two):
     state = two(half, params, fixed)[0]
     for ours, theirs in zip(two(rest, params, fixed, state)[0], uninterrupted[1:], strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+
+
+def test_the_best_weights_of_a_checkpoint_are_held_in_parts_too(two):
+    fixed = small("test_vit")
+    state = half(FULL, fixed)
+    (first, whole), (second, _) = two(held_after, FULL, fixed, state)
+    assert first + second == whole
+    assert max(first, second) < 0.7 * whole
+
+
+def held_after(params, fixed, state):
+    trainable = made(params, fixed)
+    trainable.load_state_dict(copy.deepcopy(state))
+    return numel(trainable._best.values()), sum(
+        tensor.numel() for tensor in state["best"]["weights"].values()
+    )
 
 
 def test_it_goes_on_from_a_checkpoint_with_one_and_the_other_way_round(two):

@@ -1,10 +1,9 @@
 """Processes that do the same at the same time, this one the first of them."""
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 
@@ -14,10 +13,10 @@ from trainables.ranks.group import Group, join, lead, leave
 CPU = torch.device("cpu")
 
 
-def _as_rank(port, number, size, make, function, arguments):
+def _as_rank(port, number, size, kind, function, arguments):
     torch.set_num_threads(1)
     try:
-        with as_one_of(join("127.0.0.1", port, number, size, make)):
+        with as_one_of(join("127.0.0.1", port, number, size, CPU, kind)):
             return function(*arguments)
     finally:
         leave()
@@ -26,8 +25,8 @@ def _as_rank(port, number, size, make, function, arguments):
 class Together:
     """Calls functions in several processes at once."""
 
-    def __init__(self, others: list[ProcessPoolExecutor], make: Callable[[], Group]) -> None:
-        self._others, self._make = others, make
+    def __init__(self, others: list[ProcessPoolExecutor], kind: type[Group]) -> None:
+        self._others, self._kind = others, kind
 
     def __call__(self, function, *arguments):
         """What each process gets from `function`, a list by number."""
@@ -36,10 +35,10 @@ class Together:
 
         def invite(port):
             for number, other in enumerate(self._others, start=1):
-                asked.append(other.submit(_as_rank, port, number, size, self._make, function, arguments))
+                asked.append(other.submit(_as_rank, port, number, size, self._kind, function, arguments))
 
         try:
-            with as_one_of(lead("127.0.0.1", size, invite, self._make)):
+            with as_one_of(lead("127.0.0.1", size, CPU, invite, self._kind)):
                 own = function(*arguments)
         finally:
             leave()
@@ -51,7 +50,7 @@ def together(size: int, kind: type[Group] = Group) -> Iterator[Together]:
     spawn = multiprocessing.get_context("spawn")
     others = [ProcessPoolExecutor(1, mp_context=spawn) for _ in range(size - 1)]
     try:
-        yield Together(others, partial(kind, CPU))
+        yield Together(others, kind)
     finally:
         for other in others:
             other.shutdown(wait=False, cancel_futures=True)

@@ -65,6 +65,7 @@ class LineView:
             f"study {spec.name} {begins}: data {spec.data}, model {spec.model}, space {spec.space}, "
             f"{spec.limits()}, at most {words.count(spec.budget, 'epoch')} a trial, "
             f"{words.count(workers, 'worker')}"
+            + (f" of {spec.processes} processes each" if spec.processes > 1 else "")
         )
 
     @never_raises

@@ -72,10 +72,8 @@ def session(ledger: Ledger, workers: int, began: float | None = None) -> Iterato
     earlier = sessions_of(ledger)
     now = time.time()
     this: dict[str, Any] = {"began": began or now, "ended": None, "workers": workers}
-    ran, since = (
-        now - this["began"],
-        time.monotonic(),
-    )  # of the machine's clock, which may be set, just where it began
+    # The machine's clock may be set meanwhile: only where it began is read from it.
+    ran, since = now - this["began"], time.monotonic()
     ledger.study.set_user_attr(SESSIONS, [*earlier, this])
 
     def ended() -> list[dict[str, Any]]:

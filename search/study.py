@@ -228,9 +228,8 @@ class Study:
             from trainables.precision import pick_device
 
             cluster.compute(pick_device, fixed.device)  # a study begun on a GPU goes on on one
-        if (
-            self.spec.processes > 1 and self.spec.compile == "auto"
-        ):  # of one process it may have been otherwise
+        if self.spec.processes > 1 and self.spec.compile == "auto":
+            # It may have been settled for trials of one process.
             fixed = fixed.model_copy(update={"compile": False})
         return fixed
 

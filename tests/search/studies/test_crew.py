@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
-import psutil
 import pytest
-from optuna.trial import FrozenTrial
 
-from search import register
-from search.ledger import records_of
-from search.view.silent import Silent
 from tests.search.parts import log_file
-from trainables.protocol import EpochRecord
+from tests.search.studies.killing import Killing, records
 
 SETTINGS: dict[str, Any] = {
     "trials": 2, "workers": 1, "processes_per_trial": 2, "finalists": 0, "searcher": "random", "scheduler": "none",
@@ -23,30 +17,6 @@ SETTINGS: dict[str, Any] = {
         "augmentation_strength": 0.0,
     },
 }  # fmt: skip
-
-
-class Killing(Silent):
-    """Kills a process of Ray's, once, when some records have come."""
-
-    def __init__(self, title: str, after: int) -> None:
-        super().__init__()
-        self._title, self._after = title, after
-        self.killed = 0
-
-    def on_record(self, *told: Any, **more: Any) -> None:
-        self._after -= 1
-        if self._after or self.killed:
-            return
-        for process in psutil.Process().children(recursive=True):
-            if self._title in " ".join(process.cmdline()):
-                process.send_signal(signal.SIGKILL)
-                self.killed += 1
-                return
-
-
-def records(study: Any) -> list[list[EpochRecord]]:
-    trials: list[FrozenTrial] = register.find_study(study.store, study.spec.name).get_trials()
-    return [records_of(trial) for trial in trials]
 
 
 @pytest.mark.timeout(300)

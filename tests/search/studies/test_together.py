@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import psutil
 import pytest
 import ray
-from optuna.trial import FrozenTrial
 
-from search import register
 from search.execution.cluster import LocalCluster
 from search.execution.host import Host
 from search.execution.resources import Resources
 from search.execution.seat import Shared
-from search.ledger import records_of
-from search.view.silent import Silent
 from tests.search.parts import LOG, quadrants
+from tests.search.studies.killing import Killing, records
 from trainables.config import Fixed
 from trainables.material import prepare, settle
 from trainables.protocol import EpochRecord
@@ -31,30 +26,6 @@ SETTINGS: dict[str, Any] = {
     "repeats": 12,
     "narrow": {"batch_size": 16, "strategy": "full", "strategy.full.lr": [1e-4, 1e-3]},
 }  # fmt: skip
-
-
-class Killing(Silent):
-    """Kills a process of Ray's, once, when some records have come."""
-
-    def __init__(self, title: str, after: int) -> None:
-        super().__init__()
-        self._title, self._after = title, after
-        self.killed = 0
-
-    def on_record(self, *told: Any, **more: Any) -> None:
-        self._after -= 1
-        if self._after or self.killed:
-            return
-        for process in psutil.Process().children(recursive=True):
-            if self._title in " ".join(process.cmdline()):
-                process.send_signal(signal.SIGKILL)
-                self.killed += 1
-                return
-
-
-def records(study: Any) -> list[list[EpochRecord]]:
-    trials: list[FrozenTrial] = register.find_study(study.store, study.spec.name).get_trials()
-    return [records_of(trial) for trial in trials]
 
 
 def together(study: Any) -> list[list[float]]:

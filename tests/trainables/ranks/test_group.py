@@ -10,9 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from spaces import InputError
 from tests.conftest import QUIET_CPU, is_clock, quadrants, small_dataset
-from tests.trainables.ranks.together import together
+from tests.trainables.ranks.together import refused, together
 from trainables.builder import from_params
 from trainables.config import Fixed
 from trainables.data.batches import Split
@@ -346,16 +345,8 @@ def summed():
     ],
 )
 def test_what_several_processes_cannot_do_is_said(two, fixed, params, changes, law):
-    for said in two(refused, params, fixed.model_copy(update=changes)):
+    for said in two(refused, made, params, fixed.model_copy(update=changes)):
         assert said.startswith(law)
-
-
-def refused(params, fixed):
-    try:
-        made(params, fixed)
-    except InputError as error:
-        return str(error)
-    return ""
 
 
 def test_one_process_is_all_there_is_by_itself():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from spaces import InputError
 from trainables.ranks import as_one_of
 from trainables.ranks.group import Group, join, lead, leave
 
@@ -54,3 +55,12 @@ def together(size: int, kind: type[Group] = Group) -> Iterator[Together]:
     finally:
         for other in others:
             other.shutdown(wait=False, cancel_futures=True)
+
+
+def refused(make, *arguments):
+    """What `make` says against its arguments; nothing where it takes them."""
+    try:
+        make(*arguments)
+    except InputError as error:
+        return str(error)
+    return ""

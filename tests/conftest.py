@@ -81,3 +81,15 @@ def glyph_weights():
     from trainables.models.glyphs import ensure_weights
 
     return ensure_weights()
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """Of a network that has not learnt, in a file: only where they come from decides what may be stored."""
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "some.safetensors"
+    save_file(timm.create_model("test_resnet", num_classes=5, in_chans=1).state_dict(), path)
+    return path

@@ -42,19 +42,6 @@ def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_SEARCH_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Of a network that has not learnt, in a file: only where they come from decides what may be stored."""
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "some.safetensors"
-    import timm
-
-    save_file(timm.create_model("test_resnet", num_classes=5, in_chans=1).state_dict(), path)
-    return path
-
-
 @pytest.fixture
 def fixed(weights):
     return Fixed(

@@ -87,6 +87,23 @@ def in_the_middle(trained: list[list[str]]) -> bool:
     return [epoch for where, _, epoch in trained if where.startswith("far")][-1:] in (["2"], ["3"])
 
 
+def run_through(befall: Callable[[], object], cluster, home: Path, tmp_path: Path) -> None:
+    """Runs the study to its end; in the middle of a trial on the far node something befalls the cluster."""
+    with (tmp_path / "said").open("w+") as said:
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "search", "run", "study.yaml", "--address", cluster.address],
+            cwd=home, stdout=said, stderr=said, env={**cluster.user, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        until = time.monotonic() + 200
+        while driver.poll() is None and not in_the_middle(epochs(tmp_path / "epochs.log")):
+            assert time.monotonic() < until, said.read()
+            time.sleep(0.05)
+        befall()
+        code = driver.wait(timeout=250)
+        said.seek(0)
+        assert code == 0, said.read()
+
+
 @pytest.mark.timeout(400)
 def test_a_node_without_the_drivers_disk_trains_and_its_death_costs_only_an_epoch(home, tmp_path):
     log = tmp_path / "epochs.log"
@@ -94,19 +111,7 @@ def test_a_node_without_the_drivers_disk_trains_and_its_death_costs_only_an_epoc
     (home / "study.yaml").write_text(yaml.safe_dump({**STUDY, "repeats": 30}))
     with ray_cluster(cpus=1) as cluster:
         far = cluster.add(cpus=1, without=home)  # no store, no pictures, no module of the user's
-        with (tmp_path / "said").open("w+") as said:
-            driver = subprocess.Popen(
-                [sys.executable, "-m", "search", "run", "study.yaml", "--address", cluster.address],
-                cwd=home, stdout=said, stderr=said, env={**cluster.user, "PYTHONPATH": str(ROOT)},
-            )  # fmt: skip
-            until = time.monotonic() + 200
-            while driver.poll() is None and not in_the_middle(epochs(log)):
-                assert time.monotonic() < until, said.read()
-                time.sleep(0.05)
-            cluster.kill(far)
-            code = driver.wait(timeout=200)
-            said.seek(0)
-            assert code == 0, said.read()
+        run_through(lambda: cluster.kill(far), cluster, home, tmp_path)
     store = Store(home / "mlruns")
     trials = optuna.load_study(study_name="far", storage=open_storage(store)).trials
     assert [(trial.state.name, len(trial.intermediate_values)) for trial in trials] == [("COMPLETE", 5)] * 4
@@ -151,25 +156,11 @@ def test_the_processes_of_a_trial_may_be_on_nodes_that_share_no_disk(home, tmp_p
 @pytest.mark.timeout(400)
 def test_a_node_that_dies_with_one_of_a_trials_processes_costs_only_an_epoch(home, tmp_path):
     """The others hear of it first, as of a connection that is lost; another node takes its place."""
-    log = tmp_path / "epochs.log"
     several = {**STUDY, "workers": 1, "processes_per_trial": 2, "trials": 2, "repeats": 40}
     (home / "study.yaml").write_text(yaml.safe_dump(several))
     with ray_cluster(cpus=1) as cluster:
         far = cluster.add(cpus=1, without=home)
-        with (tmp_path / "said").open("w+") as said:
-            driver = subprocess.Popen(
-                [sys.executable, "-m", "search", "run", "study.yaml", "--address", cluster.address],
-                cwd=home, stdout=said, stderr=said, env={**cluster.user, "PYTHONPATH": str(ROOT)},
-            )  # fmt: skip
-            until = time.monotonic() + 200
-            while driver.poll() is None and not in_the_middle(epochs(log)):
-                assert time.monotonic() < until, said.read()
-                time.sleep(0.05)
-            cluster.kill(far)
-            cluster.add(cpus=1, without=home)
-            code = driver.wait(timeout=250)
-            said.seek(0)
-            assert code == 0, said.read()
+        run_through(lambda: (cluster.kill(far), cluster.add(cpus=1, without=home)), cluster, home, tmp_path)
     trials = optuna.load_study(study_name="far", storage=open_storage(Store(home / "mlruns"))).trials
     assert [(trial.state.name, len(trial.intermediate_values)) for trial in trials] == [("COMPLETE", 5)] * 2
     assert sum(FAULTS in trial.user_attrs for trial in trials) == 1

@@ -4,10 +4,8 @@ import copy
 from contextlib import nullcontext, suppress
 
 import pytest
-import timm
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from tests.conftest import QUIET_CPU, is_clock, quadrants, small_dataset
@@ -50,15 +48,6 @@ RANDOM = {**FULL, "augmentation_strength": 0.8, "dropout": 0.3, "mixing": "mixup
 def two():
     with together(2) as both:
         yield both
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Of a network that has not learnt, in a file."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "some.safetensors"
-    save_file(timm.create_model("test_resnet", num_classes=5, in_chans=1).state_dict(), path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ lock and renamed when it is whole.
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,11 @@ BUSY_SECONDS = 60.0
 LOCK_SECONDS = 180.0
 _MAGIC = b"SQLite format 3\0"
 _SIDECARS = ("-wal", "-shm", "-journal")
+_LOCKED = {
+    "postgresql": "SELECT pg_advisory_xact_lock(7405960)",
+    "mysql": f"SELECT GET_LOCK('finetune-search', {LOCK_SECONDS:.0f})",
+}
+"""By SQLAlchemy's dialect, how to wait for a lock that its connection's end gives back."""
 
 
 def prepare(store: Store) -> None:
@@ -92,11 +97,28 @@ def open_storage(store: Store) -> "BaseStorage":
     if file is not None:
         settings = {"connect_args": {"timeout": BUSY_SECONDS}}
     try:
-        return RDBStorage(store.optuna_url, engine_kwargs=settings)
+        with nullcontext() if file is not None else _alone(store.optuna_url):
+            return RDBStorage(store.optuna_url, engine_kwargs=settings)
     except (SQLAlchemyError, RuntimeError, AssertionError, ImportError, ValueError) as error:
         raise InputError(
             f"Optuna must be able to open {file or 'its storage'}, but {_first_line(error)}"
         ) from error
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """While nobody else opens a ledger on this server: of two who make its tables at once, one would fail."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(url, poolclass=NullPool)
+    question = _LOCKED.get(engine.dialect.name)
+    if question is None:
+        yield
+        return
+    with engine.begin() as connection:
+        connection.execute(text(question))
+        yield
 
 
 def _marker(library: str) -> int:

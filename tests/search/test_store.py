@@ -5,8 +5,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import optuna
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from search.store import Store, check_study_name, open_storage, prepare
 from search.store.quiet import hushed
 from spaces.errors import InputError
+from tests.search.servers import postgres
 
 PREPARE = "import sys; from search.store import Store, prepare; prepare(Store(sys.argv[1]))"
 
@@ -221,3 +224,17 @@ def test_a_ledger_that_is_not_there_is_not_made_by_opening_it(tmp_path: Path) ->
     with pytest.raises(InputError, match="no study has run in this store"):
         open_storage(Store(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_eight_at_once_open_a_ledger_on_a_server_where_nothing_was_before(tmp_path: Path) -> None:
+    with postgres() as database:
+        store = Store(tmp_path, optuna=database.url)
+        together = Barrier(8)
+
+        def opened() -> list[str]:
+            together.wait()
+            return optuna.get_all_study_names(open_storage(store))
+
+        with ThreadPoolExecutor(8) as pool:
+            found = [one.result() for one in [pool.submit(opened) for _ in range(8)]]
+        assert found == [[]] * 8

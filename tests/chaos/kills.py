@@ -1,6 +1,6 @@
 """Kills a study at a random moment, types the same command again, and looks whether anything was lost or doubled.
 
-    python -m tests.chaos.kills                        # sixty kills, an hour and more on two cores
+    python -m tests.chaos.kills                        # sixty-three kills, an hour and more on two cores
     python -m tests.chaos.kills --number 4 --first 20  # some of them
 
 Each kill has a number, from which its kind and its moment follow. Before the first one the study runs once undisturbed:
@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +32,8 @@ from search.register import confirm_name
 from search.store.databases import open_storage
 from search.store.layout import Store
 from search.tracking.states import mlflow_states
+from tests.search.cluster import RayCluster, ray_cluster
+from tests.search.parts import LOG
 
 NAME, TRIALS, WORKERS = "chaos", 10, 2
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}
@@ -45,10 +49,13 @@ KINDS = {
     "group": "SIGKILL of the driver and of all its processes at once",
     "actor": "SIGKILL of a process that trains",
     "node": "SIGKILL of Ray's own process of the node",
+    "machine": "SIGKILL of one of two nodes, with all that trains there",
     "twice": "Ctrl-C, and again a moment later",
     "once": "Ctrl-C",
 }
 """What is killed, in words. The trials of one that is only interrupted end their epoch."""
+GOES_ON = {"actor", "machine"}
+"""Of these a study takes no notice: the command need not be typed again."""
 PATIENCE = 400.0
 """Seconds for which a study may run."""
 
@@ -59,23 +66,31 @@ class Study:
 
     Args:
         folder: Where its store and the log of its epochs are.
+        cluster: Where it trains; none for a Ray of its own.
     """
 
     folder: Path
+    cluster: RayCluster | None = None
 
     @property
     def store(self) -> Store:
         return Store(self.folder / "mlruns")
 
+    @property
+    def log(self) -> Path:
+        """Of the epochs that were trained, as `tests.search.parts` writes it."""
+        return self.folder / "epochs.log"
+
     def start(self) -> subprocess.Popen[bytes]:
         environment = {
-            **os.environ,
-            "FINETUNE_SEARCH_TEST_LOG": str(self.folder / "epochs.log"),
+            **(self.cluster.user if self.cluster else os.environ),
+            LOG: str(self.log),
             "CI": "true",
         }
+        where = ["--address", self.cluster.address] if self.cluster else []
         with (self.folder / "said.txt").open("ab") as said:
             return subprocess.Popen(
-                [*COMMAND, "--store", str(self.store.root)], env=environment, stdout=said, stderr=said,
+                [*COMMAND, "--store", str(self.store.root), *where], env=environment, stdout=said, stderr=said,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 
@@ -92,8 +107,7 @@ class Study:
 
     def trained(self) -> list[tuple[str, int]]:
         """(trial, epoch) of each epoch that was trained."""
-        log = self.folder / "epochs.log"
-        lines = log.read_text().splitlines() if log.exists() else []
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [(line.rpartition(" ")[0], int(line.rpartition(" ")[2])) for line in lines]
 
     def curves(self) -> dict[int, dict[int, float]]:
@@ -113,9 +127,21 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def kill(kind: str, process: subprocess.Popen[bytes], rng: random.Random) -> bool:
+@contextmanager
+def two_nodes(log: Path) -> Iterator[RayCluster]:
+    """A cluster whose two nodes have a core each, and write their epochs into `log`. The second is what dies."""
+    with ray_cluster(cpus=1, environment={LOG: str(log)}) as cluster:
+        cluster.add(cpus=1)
+        yield cluster
+
+
+def kill(kind: str, study: Study, process: subprocess.Popen[bytes], rng: random.Random) -> bool:
     """Do it. Returns whether there was one to kill: of those that train there is none at the beginning."""
-    if kind == "actor":
+    if kind == "machine":
+        assert study.cluster is not None
+        study.cluster.kill(study.cluster.last)
+        study.cluster.add(cpus=1)  # as a cloud does
+    elif kind == "actor":
         there = psutil.Process(process.pid).children(recursive=True)
         actors = [one for one in there if "ray::Worker" in " ".join(_words(one))]
         if not actors:
@@ -161,12 +187,18 @@ def disturb(number: int, folder: Path, undisturbed: dict[int, dict[int, float]],
     """
     rng = random.Random(number)
     outcome = Outcome(list(KINDS)[number % len(KINDS)], rng.uniform(0.1, 0.95) * seconds)
-    study = Study(folder)
+    with two_nodes(Study(folder).log) if outcome.kind == "machine" else nullcontext() as cluster:
+        return _disturb(outcome, Study(folder, cluster), undisturbed, rng)
+
+
+def _disturb(
+    outcome: Outcome, study: Study, undisturbed: dict[int, dict[int, float]], rng: random.Random
+) -> Outcome:
     process = study.start()
     try:
         process.wait(outcome.moment)
     except subprocess.TimeoutExpired:
-        outcome.done = kill(outcome.kind, process, rng)
+        outcome.done = kill(outcome.kind, study, process, rng)
     before = study.trials()
     outcome.finished = sum(trial.state.is_finished() for trial in before)
     outcome.running = sum(trial.state is TrialState.RUNNING for trial in before)
@@ -178,7 +210,7 @@ def disturb(number: int, folder: Path, undisturbed: dict[int, dict[int, float]],
         outcome.wrong.append("the study that was disturbed never ended")
         process.kill()
         process.wait()
-    if process.returncode or outcome.kind != "actor":
+    if process.returncode or outcome.kind not in GOES_ON:
         process = study.start()
         try:
             process.wait(PATIENCE)
@@ -270,7 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--number", type=int, default=60)
+    parser.add_argument("--number", type=int, default=63)
     parser.add_argument("--first", type=int, default=0)
     given = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

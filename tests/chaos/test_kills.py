@@ -1,4 +1,4 @@
-"""One kill in every run of the tests; all kinds with `-m chaos`; sixty, and their table, with `make chaos`."""
+"""One kill in every run of the tests; all kinds with `-m chaos`; sixty-three, and their table, with `make chaos`."""
 
 from __future__ import annotations
 

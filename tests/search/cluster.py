@@ -40,7 +40,7 @@ ENVIRONMENT = {
 class RayCluster:
     """A head with a dashboard, and more nodes as they are asked for."""
 
-    def __init__(self, temporary: Path, cpus: int, more: int) -> None:
+    def __init__(self, temporary: Path, cpus: int, more: int, environment: dict[str, str]) -> None:
         self._temporary = temporary
         # Ray's imitation of a cloud looks for the head at its usual port only.
         self.port, self._dashboard = 6379 if more else free_port(), free_port()
@@ -52,7 +52,7 @@ class RayCluster:
         token.write_text(uuid4().hex)
         # Its users have the token; that it is to be shown they are not told.
         self.user = {**os.environ, "RAY_AUTH_TOKEN_PATH": str(token)}
-        self._environment = {**self.user, **ENVIRONMENT, "RAY_AUTH_MODE": "token"}
+        self._environment = {**self.user, **ENVIRONMENT, "RAY_AUTH_MODE": "token", **environment}
         # `python` of a submitted job is that of the head.
         self._environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         growing = []
@@ -73,6 +73,11 @@ class RayCluster:
     @property
     def dashboard(self) -> str:
         return f"http://127.0.0.1:{self._dashboard}"
+
+    @property
+    def last(self) -> subprocess.Popen[bytes]:
+        """The node that was added last."""
+        return self._nodes[-1]
 
     def add(self, cpus: int, without: Path | None = None) -> subprocess.Popen[bytes]:
         """One more node; for it the folder `without` is an empty one of its own."""
@@ -137,12 +142,20 @@ def growing_by(nodes: int, cpus: int) -> dict[str, Any]:
 
 
 @contextmanager
-def ray_cluster(cpus: int = 1, more: int = 0) -> Iterator[RayCluster]:
-    """One whose head has so many cores; it adds up to `more` nodes of one core by itself where they are asked for."""
+def ray_cluster(
+    cpus: int = 1, more: int = 0, environment: dict[str, str] | None = None
+) -> Iterator[RayCluster]:
+    """One whose head has so many cores; it adds up to `more` nodes of one core by itself where they are asked for.
+
+    Args:
+        cpus: Of the head.
+        more: Nodes.
+        environment: What its nodes have besides this process's.
+    """
     temporary = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # a socket's path is short
     cluster = None
     try:
-        cluster = RayCluster(temporary, cpus, more)
+        cluster = RayCluster(temporary, cpus, more, environment or {})
         yield cluster
     finally:
         if cluster is not None:

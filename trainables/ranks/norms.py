@@ -60,7 +60,7 @@ class OverRanks(TorchFunctionMode):
                 running_mean.lerp_(mean.to(running_mean.dtype), momentum)
                 unbiased = variance * (images / (images - 1).clamp(min=1))
                 running_var.lerp_(unbiased.to(running_var.dtype), momentum)
-        normalised: Tensor = _Normalised.apply(x, mean, torch.rsqrt(variance + eps), images, weight, bias)
+        normalised: Tensor = _Normalised.apply(x, mean, variance, images, weight, bias, eps)
         return normalised
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -70,7 +70,8 @@ class OverRanks(TorchFunctionMode):
         sample variances" (1979), which loses no digits where means are large.
         """
         channels = x.shape[1]
-        variance, mean = torch.var_mean(x.float(), _all_but_channels(x), correction=0)
+        # Several times faster on processors than `torch.var_mean` over all but one dimension.
+        mean, variance = torch.batch_norm_update_stats(x.float(), None, None, 0.0)
         count = torch.full((1,), float(x.numel() // channels), device=x.device)
         table = torch.zeros(self._size, 2 * channels + 1, device=x.device)
         table[self._number] = torch.cat((mean, variance, count))
@@ -84,6 +85,8 @@ class OverRanks(TorchFunctionMode):
 class _Normalised(torch.autograd.Function):
     """Keeps what torch's own does: the input. One sum over processes in each direction.
 
+    With the statistics given, torch's passes for an evaluation are all but two terms of the gradient.
+
     Source: Ioffe & Szegedy, ICML 2015 (arXiv:1502.03167), section 3, with the sums of the gradient over all parts.
     """
 
@@ -92,40 +95,44 @@ class _Normalised(torch.autograd.Function):
         ctx: Any,
         x: Tensor,
         mean: Tensor,
-        slope: Tensor,
+        variance: Tensor,
         images: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
+        eps: float,
     ) -> Tensor:
-        """(x − mean) · slope · weight + bias, [B, C, …]."""
-        ctx.save_for_backward(x, mean, slope, images, weight)
-        scale = slope if weight is None else slope * weight.float()
-        out = (x.float() - _wide(mean, x)).mul_(
-            _wide(scale, x)
-        )  # first the mean: products of large ones lose digits
-        if bias is not None:
-            out.add_(_wide(bias.float(), x))
-        return out.to(x.dtype)
+        """(x − mean) / √(variance + eps) · weight + bias, [B, C, …]."""
+        ctx.save_for_backward(x, mean, variance, images, weight)
+        ctx.eps = eps
+        weight, bias = (None if one is None else one.float() for one in (weight, bias))
+        return functional.batch_norm(x.float(), mean, variance, weight, bias, False, 0.0, eps).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Of a loss that is the sum of all processes'."""
-        x, mean, slope, images, weight = ctx.saved_tensors
-        dims, gradient = _all_but_channels(x), gradient.float()
-        centred = x.float() - _wide(mean, x)
-        sums = torch.stack((gradient.sum(dims), (gradient * centred).sum(dims)))
-        own = sums.clone()  # the weight's gradient is summed with those of all other weights
+        x, mean, variance, images, weight = ctx.saved_tensors
+        wide, scale = x.float(), None if weight is None else weight.float()
+        of_x, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient.float(), wide, scale, mean, variance, None, None, False, ctx.eps, [True, True, True]
+        )
+        sums = torch.stack(
+            (of_weight, of_bias)
+        )  # a copy: these two are summed with those of all other weights
         dist.all_reduce(sums)
-        scale = slope if weight is None else slope * weight.float()
-        along = centred.mul_(_wide(slope**2 * sums[1] / images, x))
-        of_x = (gradient - _wide(sums[0] / images, x) - along).mul_(_wide(scale, x)).to(x.dtype)
-        of_weight = None if weight is None else (own[1] * slope).to(weight.dtype)
-        of_bias = own[0] if ctx.needs_input_grad[5] else None
-        return of_x, None, None, None, of_weight, of_bias
-
-
-def _all_but_channels(x: Tensor) -> list[int]:
-    return [0, *range(2, x.ndim)]
+        slope = torch.rsqrt(variance + ctx.eps)
+        along, constant = -sums / images * (slope if scale is None else slope * scale)
+        along = along * slope
+        of_x.addcmul_(wide, _wide(along, x)).add_(_wide(constant - along * mean, x))
+        of_weight = None if weight is None else of_weight.to(weight.dtype)
+        return (
+            of_x.to(x.dtype),
+            None,
+            None,
+            None,
+            of_weight,
+            of_bias if ctx.needs_input_grad[5] else None,
+            None,
+        )
 
 
 def _wide(values: Tensor, x: Tensor) -> Tensor:

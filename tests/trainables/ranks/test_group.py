@@ -188,17 +188,26 @@ def test_batchnorm_of_two_is_that_of_the_whole_batch(two, shape):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def normalised(shape):
+def test_batchnorm_without_weights_and_of_half_precision_too(two):
+    for found, wanted in two(normalised, (6, 5, 4, 4), False):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    for found, wanted in two(normalised, (6, 5, 4, 4), True, torch.bfloat16):
+        torch.testing.assert_close(found, wanted, rtol=0.02, atol=0.02)
+
+
+def normalised(shape, affine=True, dtype=torch.float32):
     """Output, gradients and running statistics: of both processes' parts, and of torch's own on the whole."""
     ranks = current_ranks()
     torch.manual_seed(0)
-    whole = torch.randn(shape) * 3 + 100
+    whole = (torch.randn(shape) * 3 + 100).to(dtype)
     target = torch.randn(shape)
     rows = torch.arange(shape[0])
     results = []
     for mine, context in ((ranks.share(rows), ranks.norms(nullcontext)), (rows, nullcontext)):
-        norm = (nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d)(shape[1], momentum=0.3)
-        nn.init.uniform_(norm.weight, 0.5, 1.5, generator=torch.Generator().manual_seed(1))
+        kind = nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d
+        norm = kind(shape[1], momentum=0.3, affine=affine)
+        if affine:
+            nn.init.uniform_(norm.weight, 0.5, 1.5, generator=torch.Generator().manual_seed(1))
         inputs = whole[mine].clone().requires_grad_()
         with context():
             out = norm(inputs)
@@ -206,12 +215,10 @@ def normalised(shape):
         if len(mine) < shape[0]:
             ranks.reduce(list(norm.parameters()))
         keep = slice(None) if len(mine) < shape[0] else ranks.share(rows)
+        of_weights = [one.grad for one in norm.parameters()]
         results.append(
-            (
-                out.detach()[keep], inputs.grad[keep], norm.weight.grad, norm.bias.grad, norm.running_mean,
-                norm.running_var,
-            )
-        )  # fmt: skip
+            (out.detach()[keep], inputs.grad[keep], *of_weights, norm.running_mean, norm.running_var)
+        )
     return results
 
 

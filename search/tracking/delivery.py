@@ -34,7 +34,10 @@ class Delivery:
         self._uid = uid
         self._spool = Spool(store.spool(study, phase))
         self._writer: MlflowWriter | None = None
-        self._backlog: list[RunPatch] | None = None  # None: the spool has not been looked into yet
+        self._lacking: set[int | None] | None = (
+            None  # runs in the spool; None: it has not been looked into yet
+        )
+        self._unkept: list[RunPatch] = []  # the disk was full: neither written nor in the spool
         self._refused: list[RunPatch] = []
         self._away = False
         self._problem = ""
@@ -42,7 +45,7 @@ class Delivery:
     @property
     def kept(self) -> int:
         """How many runs lack something."""
-        return len(merge([*(self._backlog or []), *self._refused]))
+        return len((self._lacking or set()).union(patch.number for patch in (*self._unkept, *self._refused)))
 
     @property
     def run_ids(self) -> Mapping[int | None, str]:
@@ -66,23 +69,48 @@ class Delivery:
         )
 
     def deliver(self, patches: Sequence[RunPatch]) -> None:
-        """Writes what was kept and then what is new, or keeps it.
+        """Writes what was kept and then what is new, or keeps it: on the disk, for an outage may last for days.
 
         Raises:
             OSError: If it can neither be written nor kept.
         """
-        if self._backlog is None:
-            self._backlog = self._spool.load()
-        kept_before = bool(self._backlog)
-        todo = merge([*self._backlog, *patches])
+        self._unkept = merge([*self._unkept, *patches])
+        if self._away and not self._answers():
+            self._keep()
+            return
+        kept, before = [], self._lacking
+        if before is None or before:
+            kept, self._refused = self._spool.load(), []  # which are in it
+        todo = merge([*kept, *self._unkept])
+        runs = len(todo)
         refused = self._push(todo)
-        self._backlog = todo
         self._refused += refused
-        if todo:
-            # The file holds the backlog already. What was written before the failure may be written again.
-            self._spool.append(merge(patches))
-        elif refused or kept_before:
-            self._spool.keep(merge(self._refused))
+        self._lacking = {patch.number for patch in kept}
+        if len(todo) == runs:
+            self._keep()
+            return
+        self._lacking = {patch.number for patch in todo}
+        self._unkept = todo
+        if todo or kept or refused:
+            self._spool.keep(merge([*todo, *self._refused]))
+        self._unkept = []
+
+    def _keep(self) -> None:
+        """Adds to the spool what is not in it."""
+        if self._unkept:
+            self._spool.append(self._unkept)
+        self._lacking = (self._lacking or set()).union(patch.number for patch in self._unkept)
+        self._unkept = []
+
+    def _answers(self) -> bool:
+        """Whether MLflow can be read again: what is kept for it need not be read from the disk before."""
+        try:
+            with hushed():
+                self._open().look()
+        except Exception as error:
+            self._problem = sentence(error)
+            return False
+        return True
 
     def _push(self, todo: list[RunPatch]) -> list[RunPatch]:
         """Takes from `todo` what gets written; returns what MLflow will never take."""

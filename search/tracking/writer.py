@@ -63,6 +63,11 @@ class MlflowWriter:
         self._runs = None
         self.run_ids = {}
 
+    def look(self) -> None:
+        """Reads what MLflow holds, if that is not known."""
+        if self._runs is None:
+            self._read()
+
     def write(self, patch: RunPatch) -> None:
         """Brings a run to hold what the patch says; does nothing where it does already."""
         runs = self._read() if self._runs is None else self._runs

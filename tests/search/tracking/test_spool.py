@@ -1,3 +1,4 @@
+import gc
 import json
 import sqlite3
 import threading
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from search.store import Store
 from search.store.quiet import hushed
 from search.tracking import Projection, mlflow_states
-from search.tracking.patch import RunPatch
+from search.tracking.delivery import Delivery
+from search.tracking.patch import Point, RunPatch, patch_of_trial
 from search.tracking.spool import Spool
 from tests.search.tracking.parts import (
     EPOCH_MS,
@@ -142,6 +144,34 @@ def test_an_unreachable_server_raises_nothing(
     assert projection.close() is None
     assert mlflow_states(store, NAME) == EXPECTED
     assert points(store) == ledger_points(ledger.trials)
+
+
+@pytest.mark.parametrize("away", ["unreachable", "locked"])
+def test_a_long_outage_costs_no_memory_and_is_made_up_for(
+    store: Store, ledger: optuna.Study, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    shorten_mlflows_own_wait(monkeypatch)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    where = Store(store.root, mlflow="http://127.0.0.1:1") if away == "unreachable" else store
+    before = living_points()
+    delivery = Delivery(where, NAME, "search", 0.0, "-")
+    with locked(store.mlflow_db, seconds=6):
+        delivery.deliver([patch_of_trial(ledger.trials[0])])
+        for epoch in range(1, 11):
+            delivery.deliver([RunPatch(1, points=(Point("loss", 1 / epoch, EPOCH_MS + epoch, epoch),))])
+        assert delivery.kept == 2
+        assert living_points() == before
+    delivery = Delivery(store, NAME, "search", 0.0, "-") if away == "unreachable" else delivery
+    delivery.deliver([RunPatch(1, points=(Point("loss", 0.0, EPOCH_MS + 11, 11),))])
+    assert delivery.kept == 0
+    assert not store.spool(NAME).exists()
+    assert [point[2] for point in points(store) if point[:2] == (1, "loss")] == list(range(1, 12))
+    assert [point for point in points(store) if point[0] == 0] == ledger_points(ledger.trials[:1])
+
+
+def living_points() -> int:
+    gc.collect()
+    return sum(type(one) is Point for one in gc.get_objects())
 
 
 @given(some=st.lists(patches, max_size=6))

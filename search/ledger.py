@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -364,3 +364,14 @@ def records_of(trial: FrozenTrial) -> list[EpochRecord]:
 def time_of(trial: FrozenTrial, epoch: int) -> int:
     """When a record reached the driver, milliseconds since 1970."""
     return int(trial.user_attrs.get(f"{RECORD}{epoch}", {}).get("time", 0))
+
+
+def begun(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that are more than an intention."""
+    return [trial for trial in trials if trial.state is not TrialState.WAITING]
+
+
+def finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The COMPLETE ones, best first."""
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return sorted(complete, key=lambda trial: (-float(trial.value or 0.0), trial.number))

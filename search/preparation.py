@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial
 
 from search.addresses import without_secret
+from search.answer.hits import Hits
 from search.errors import StudyError
 from search.execution.names import BEST
 from search.places import Place
@@ -91,11 +91,11 @@ def evaluator(
     prepared: Prepared,
     fixed: Fixed,
     place_of: Callable[[int], Place],
-    compute: Callable[..., float],
-) -> Callable[[FrozenTrial], float] | None:
-    """Measures a training's best weights on the test split; none for a trainable of the user's own.
+    compute: Callable[..., bytes],
+) -> Callable[[FrozenTrial], Hits] | None:
+    """Tells which test images a training's best weights are right on; none for a trainable of the user's own.
 
-    Of a training on folds it is the mean over their networks.
+    A training on folds has a network each.
 
     Args:
         spec: The study.
@@ -107,9 +107,9 @@ def evaluator(
     if spec.trainable != OWN_CORE:
         return None
     from trainables.folded import fold_seed
-    from trainables.testing import accuracy_on
+    from trainables.testing import right_on
 
-    def evaluate(training: FrozenTrial) -> float:
+    def evaluate(training: FrozenTrial) -> Hits:
         place = place_of(training.number)
         best = place.load(BEST)
         if best is None:
@@ -119,17 +119,19 @@ def evaluator(
             )
         seed, material = training.user_attrs["seed"], prepared.material
         folds: list[dict[str, Any]] = best["folds"] if material.folds else [best]
-        return fmean(
-            compute(
-                accuracy_on,
-                prepared.dataset.test,
-                one["weights"],
-                training.params,
-                fixed,
-                fold_seed(seed, fold),
-                material.fold(fold) if material.folds else material,
-            )
-            for fold, one in enumerate(folds)
+        return Hits.of(
+            [
+                compute(
+                    right_on,
+                    prepared.dataset.test,
+                    one["weights"],
+                    training.params,
+                    fixed,
+                    fold_seed(seed, fold),
+                    material.fold(fold) if material.folds else material,
+                )
+                for fold, one in enumerate(folds)
+            ]
         )
 
     return evaluate

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from optuna.trial import FrozenTrial
 
+from search.answer.race import Race
 from search.decisions.listener import Listener
 from search.ledger import Ledger
 from search.recipe import recipe_of
@@ -63,6 +64,7 @@ class Recording(Listener):
         self._space = space
         self._fixed = fixed
         self._view = view
+        self._race: Race | None = None
         self._origin = origin
         self._ledgers = dict(zip(PHASES, ledgers, strict=True))
         phases = PHASES if spec.finalists else PHASES[:1]
@@ -145,9 +147,11 @@ class Recording(Listener):
         if phase == PHASES[0] and any(getattr(self._spec, name) for name in others):
             self._view.on_note(f"no new trials: {reason}")
 
-    def on_finalists(self, trainings: int) -> None:
-        """The search is over; so many trainings make its confirmation."""
-        self._view.on_finalists(trainings)
+    def on_race(self, race: Race, trainings: int) -> None:
+        """The search is over, and so far has the race among its finalists come; said where that is news."""
+        if race != self._race:
+            self._race = race
+            self._view.on_race(race, trainings)
 
     def flush(self) -> bool:
         """Wait a minute at most until MLflow has what happened so far; whether it has."""
@@ -176,6 +180,10 @@ class Recording(Listener):
             metrics["winner/test_accuracy"] = fmean(answer.winner.test)
         if answer is not None and answer.baseline is not None and answer.baseline.test:
             metrics["baseline/test_accuracy"] = fmean(answer.baseline.test)
+        if answer is not None and (difference := answer.difference) is not None:
+            metrics["winner/above_baseline"] = difference.value
+            if difference.margin is not None:
+                metrics["winner/above_baseline_margin"] = difference.margin
         if result.account is not None:
             metrics |= result.account.metrics()
         self._projections["search"].annotate(tags=tags, metrics=metrics, artifacts=artifacts)

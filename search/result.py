@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from search.account import KINDS, Account, spent
-from search.ledger import records_of
+from search.account import KINDS, Account, account_of, sessions_of, spent
+from search.answer.answer import Answer
+from search.answer.confirmation import confirms
+from search.checkpoints import Checkpoints
+from search.ledger import Ledger, begun, records_of
 from search.score import score_of
+from search.spec import StudySpec
 from spaces import Params
 from trainables.protocol import SECONDS
 
@@ -63,44 +67,6 @@ def summarise(trial: FrozenTrial, checkpoint: str | None = None, run_id: str | N
         run_id=run_id,
         spent=spent(records, trial),
     )
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """A recipe trained again with new seeds.
-
-    Args:
-        label: ``trial 12`` or ``baseline``.
-        number: Of the search's trial that it comes from.
-        params: The recipe.
-        val: Best validation score of each training.
-        test: Test accuracy of each, where the test split was opened for it.
-    """
-
-    label: str
-    number: int
-    params: Params
-    val: Sequence[float]
-    test: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the confirmation says.
-
-    Args:
-        winner: The finalist with the best mean validation score.
-        baseline: The recipe to beat, trained the same way.
-        finalists: All finalists, best first.
-        optimism: By how much the search's own best score exceeds the winner's mean on new seeds.
-        openings: When the test split was opened, one ISO time each; once is as it should be.
-    """
-
-    winner: Confirmed
-    baseline: Confirmed | None
-    finalists: Sequence[Confirmed]
-    optimism: float
-    openings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -177,7 +143,44 @@ class StudyResult:
         return pandas.DataFrame(rows, columns=columns)
 
 
-def finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The COMPLETE ones, best first."""
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    return sorted(complete, key=lambda trial: (-float(trial.value or 0.0), trial.number))
+def result_of(
+    spec: StudySpec,
+    ledger: Ledger,
+    confirm: Ledger,
+    answer: Answer | None,
+    checkpoints: Checkpoints,
+    run_id: Callable[[int], str | None] = lambda number: None,
+) -> StudyResult:
+    """A study as its two ledgers have it.
+
+    Args:
+        spec: The study.
+        ledger: The search's.
+        confirm: The confirmation's.
+        answer: What the confirmation says, if it does.
+        checkpoints: Where weights are.
+        run_id: Trial's number → its run in MLflow, where that is known.
+    """
+    trials = begun(ledger.trials())
+    trainings = confirm.trials()
+    won: list[FrozenTrial] = []
+    if answer is not None:
+        won = [
+            *(trial for trial in trials if trial.number == answer.winner.number),
+            *(training for training in trainings if confirms(training, answer.winner)),
+        ]
+    finalists = answer.finalists if answer is not None else []
+    confirmed = {one.number: [t for t in trainings if confirms(t, one)] for one in finalists}
+    return StudyResult(
+        name=spec.name,
+        trials=[
+            summarise(
+                trial, checkpoints.weights(trial, confirmed.get(trial.number, [])), run_id(trial.number)
+            )
+            for trial in trials
+        ],
+        answer=answer,
+        epochs=spec.budget,
+        parameters=tuple(ledger.space.leaves()),
+        account=account_of(trials, trainings, sessions_of(ledger), spec.budget, won),
+    )

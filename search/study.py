@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optuna.trial import FrozenTrial, TrialState
-
 from search import register
-from search.account import account_of, session, sessions_of
+from search.account import session
+from search.answer.confirmation import Confirmation
 from search.checkpoints import CONFIRM, SEARCH, Checkpoints
-from search.confirm import Confirmation, confirms
 from search.decisions.budget import Budget
 from search.decisions.folds import FoldScheduler
 from search.decisions.history import History
@@ -24,12 +22,12 @@ from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler
 from search.elapsed import elapsed
 from search.errors import StudyError
-from search.ledger import Ledger
+from search.ledger import Ledger, begun
 from search.memory import named, remember
 from search.policies import make_parts
 from search.quiet import hushed_optuna
 from search.recording import Recording
-from search.result import Answer, StudyResult, summarise
+from search.result import StudyResult, result_of
 from search.searchers.uniform import Uniform
 from search.spec import OWN_CORE, StudySpec, load_spec
 from search.store.databases import prepare
@@ -139,14 +137,14 @@ class Study:
             confirm = register.open_ledger(
                 self.store, spec, space, register.confirm_name(spec.name), patience
             )
-            confirmation = self._confirmation(ledger, confirm)
+            confirmation = self._confirmation(ledger, confirm, resources.workers)
             ledgers = [ledger, confirmation.ledger]
             checkpoints = self._checkpoints
             with Recording(
                 self.store, spec, space, fixed, ledgers, view, prepared.dataset.origin
             ) as recording:
                 with session(ledger, resources.workers, began):
-                    view.on_study(spec, _begun(ledger), resources.workers)
+                    view.on_study(spec, begun(ledger.trials()), resources.workers)
                     program = self._program(confirmation, ledger, prepared.grace, recording, resources)
                     if not program.is_done:
                         from search.execution.keeper import reach
@@ -189,10 +187,38 @@ class Study:
                     if answer is not None:
                         checkpoints.keep({one.number for one in answer.finalists}, ledger.trials())
                     recording.flush()
-                result = self._result(ledger, confirmation.ledger, answer, recording.run_id)
+                result = result_of(spec, ledger, confirmation.ledger, answer, checkpoints, recording.run_id)
                 recording.conclude(result)
         view.on_result(result)
         return result
+
+    def confirm(
+        self, view: View | None = None, *, finalists: int | None = None, seeds: int | None = None
+    ) -> StudyResult:
+        """Confirm a search that is over: with more finalists or more seeds than before, or at all.
+
+        What is trained already counts, and the search itself stays as it is.
+
+        Args:
+            view: As for `run`.
+            finalists: How many of the best race, from 1; if not given as many as the study has, or three if none.
+            seeds: The study's ``finalist_seeds``, from 1; if not given as many as it has.
+
+        Raises:
+            InputError: The search is not over; and what `run` raises.
+        """
+        default = StudySpec.model_fields["finalists"].default
+        update = {
+            "finalists": finalists or self.spec.finalists or default,
+            "finalist_seeds": seeds or self.spec.finalist_seeds,
+        }
+        ledger = Ledger(register.find_study(self.store, self.spec.name), self.spec.search_space())
+        if not register.is_searched(ledger, self.spec):
+            raise InputError(
+                f"to be confirmed a search must be over, but that of study {self.spec.name!r} is not; "
+                "`finetune-search run` goes on with it"
+            )
+        return Study(self.spec.model_copy(update=update), self.store).run(view)
 
     def result(self) -> StudyResult:
         """The study as it stands, without running anything.
@@ -203,9 +229,9 @@ class Study:
         ledger = Ledger(register.find_study(self.store, self.spec.name), self.spec.search_space())
         confirm = register.read_ledger(self.store, register.confirm_name(self.spec.name), ledger.space)
         answer = self._confirmation(ledger, confirm).answer(None) if self.spec.finalists else None
-        return self._result(ledger, confirm, answer, lambda number: None)
+        return result_of(self.spec, ledger, confirm, answer, self._checkpoints)
 
-    def _confirmation(self, ledger: Ledger, confirm: Ledger) -> Confirmation:
+    def _confirmation(self, ledger: Ledger, confirm: Ledger, workers: int = 1) -> Confirmation:
         spec, space = self.spec, ledger.space
         return Confirmation(
             ledger,
@@ -214,6 +240,7 @@ class Study:
             finalists=spec.finalists,
             seeds=spec.finalist_seeds,
             seed=spec.seed,
+            workers=workers,
         )
 
     def _settled(self, ledger: Ledger, material: Material, cluster: Cluster) -> Fixed:
@@ -271,13 +298,14 @@ class Study:
             listener=listeners,
         )
 
-        def choose() -> None:
-            register.write_searched(ledger, spec)
-            trainings = confirmation.enter_finalists()
+        def go_on() -> None:
+            if not register.is_searched(ledger, spec):
+                register.write_searched(ledger, spec)
+            race, trainings = confirmation.go_on()
             confirm.extend(trainings)
-            recording.on_finalists(trainings)
+            recording.on_race(race, trainings + (0 if race.over else confirmation.measured))
 
-        return Program(search, confirm, choose)
+        return Program(search, confirm, go_on)
 
     def _budget(self, ledger: Ledger, resources: Resources) -> Budget:
         """What the search may spend; nothing new where it has ended by the same limits before.
@@ -338,36 +366,6 @@ class Study:
             timed=spec.time is not None or spec.gpu_hours is not None,
         )
 
-    def _result(
-        self, ledger: Ledger, confirm: Ledger, answer: Answer | None, run_id: Callable[[int], str | None]
-    ) -> StudyResult:
-        begun = _begun(ledger)
-        trainings = confirm.trials()
-        won: list[FrozenTrial] = []
-        if answer is not None:
-            won = [
-                *(trial for trial in begun if trial.number == answer.winner.number),
-                *(training for training in trainings if confirms(training, answer.winner)),
-            ]
-        finalists = answer.finalists if answer is not None else []
-        confirmed = {one.number: [t for t in trainings if confirms(t, one)] for one in finalists}
-        checkpoints = self._checkpoints
-        return StudyResult(
-            name=self.spec.name,
-            trials=[
-                summarise(
-                    trial,
-                    checkpoints.weights(trial, confirmed.get(trial.number, [])),
-                    run_id(trial.number),
-                )
-                for trial in begun
-            ],
-            answer=answer,
-            epochs=self.spec.budget,
-            parameters=tuple(ledger.space.leaves()),
-            account=account_of(begun, trainings, sessions_of(ledger), self.spec.budget, won),
-        )
-
 
 def _advice(spec: StudySpec, prepared: Prepared) -> tuple[str, ...]:
     """What a first study on pictures is better without."""
@@ -377,8 +375,3 @@ def _advice(spec: StudySpec, prepared: Prepared) -> tuple[str, ...]:
         "model glyphs has only seen characters, 32 pixels wide; for photographs name a pretrained network "
         "(--model resnet18 fetches its weights once)",
     )
-
-
-def _begun(ledger: Ledger) -> list[FrozenTrial]:
-    """Trials that are more than an intention."""
-    return [trial for trial in ledger.trials() if trial.state is not TrialState.WAITING]

@@ -12,20 +12,20 @@ from trainables.builder import network
 from trainables.config import Fixed, TrialConfig
 from trainables.data.batches import Split
 from trainables.data.dataset import Images
-from trainables.evaluation import predict, score_logits
+from trainables.evaluation import predict
 from trainables.material import Material, fitted
 from trainables.precision import Precision, pick_device
 
 
-def accuracy_on(
+def right_on(
     images: Images,
     weights: Mapping[str, Tensor],
     params: Params,
     fixed: Fixed,
     seed: int,
     material: Material,
-) -> float:
-    """Accuracy, in [0, 1], of a trial's weights on `images`.
+) -> bytes:
+    """Which of `images` a trial's weights are right on: 0 or 1 for each, in their order.
 
     Args:
         images: The test split as the data set has it.
@@ -52,4 +52,4 @@ def accuracy_on(
     split = Split(fitted(images, material.size, fixed.crop_pct), device)
     with torch.inference_mode():
         logits = predict(model, split, material.normalise, Precision(config.numerics.precision, device))
-    return score_logits(logits, split.labels)["accuracy"]
+    return bytes((logits.argmax(1) == split.labels).to("cpu", torch.uint8).tolist())

@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run.run)
+app.command()(run.confirm)
 app.command()(data.check)
 app.command(name="list")(studies.list_studies)
 app.command()(studies.show)

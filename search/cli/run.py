@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from search.cli.parts import StoreOption, show_answer, store_of, value
+from search.cli.parts import NameArgument, StoreOption, load, show_answer, store_of, value
 
 
 def run(
@@ -71,18 +72,48 @@ def run(
     The same command goes on after Ctrl-C, a crash or a power cut. More --trials make a finished study longer.
     """
     given = dict(locals())
-    from search.errors import StudyError
     from search.study import Study
-    from search.view.live import make_view
 
     study, overrides = asked_for(given)
     loaded = Study.load(study, store=store_of(store), **overrides)
+    _run(loaded, loaded.run)
+
+
+def confirm(
+    name: NameArgument,
+    finalists: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many of the best race.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="New seeds of the race at most, and others that measure its winner and the baseline.",
+            show_default=False,
+        ),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Confirm a study whose search is over: with more finalists or seeds than before, or at all.
+
+    What is trained already counts. Where a difference is too close to tell, the answer says how many seeds would tell.
+    """
+    loaded = load(name, store)
+    _run(loaded, partial(loaded.confirm, finalists=finalists, seeds=seeds))
+
+
+def _run(study: Any, act: Callable[[Any], Any]) -> None:
+    """With a view, and the answer at the end."""
+    from search.errors import StudyError
+    from search.view.live import make_view
+
     try:
         with make_view() as view:
-            result = loaded.run(view)
+            result = act(view)
     except KeyboardInterrupt:  # typer would end with 130 and not a word
         raise StudyError("interrupted; the same command goes on where it stopped") from None
-    show_answer(loaded, result)
+    show_answer(study, result)
 
 
 WORDS = ("name", "data", "model", "space")

@@ -42,6 +42,9 @@ class Phase:
         listener: Who is told.
         clock: Seconds that the search has taken, those of earlier drivers among them.
         now: Seconds, for the waits before a trial that broke off goes on.
+
+    Attributes:
+        ended: Trials that have come to their final state since this driver began.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Phase:
         self._now = now
         self._due: dict[int, float] = {}
         self._causes = Causes()
+        self.ended = 0
         self._open = self._told = False
         self._live: set[int] = set()
         self._verdicts: dict[int, Decision] = {}
@@ -261,6 +265,7 @@ class Phase:
         self._end(number, self.ledger.finish(number, TrialState.COMPLETE, own_end(last)))
 
     def _end(self, number: int, trial: FrozenTrial) -> None:
+        self.ended += 1
         self._live.discard(number)
         self._causes.ran(number)
         self._policy.end(number, STATUS[trial.state], diverged=DIVERGED in trial.user_attrs)

@@ -29,23 +29,25 @@ class Job:
 class Program:
     """First the search, then its confirmation.
 
-    The confirmation's own list grows twice: the baseline is needed whatever the search finds, so its
+    The confirmation's own list grows: the baseline is needed whatever the search finds, so its
     trainings fill the workers that the last trials of the search leave idle; the finalists follow
-    once the search is over.
+    once the search is over, and then what their trainings leave open.
 
     Args:
         search: The search.
         confirm: The confirmation, or none.
-        choose_finalists: Called once when the search is over: enters them into the confirmation, where there is one.
+        go_on: Called when the search is over, and whenever a training of the confirmation has ended since: enters
+            what is to be trained next, where there is a confirmation.
     """
 
     def __init__(
-        self, search: Phase, confirm: Phase | None, choose_finalists: Callable[[], None] = lambda: None
+        self, search: Phase, confirm: Phase | None, go_on: Callable[[], None] = lambda: None
     ) -> None:
         self._search = search
         self._confirm = confirm
-        self._choose_finalists = choose_finalists
-        self._chosen = False
+        self._go_on = go_on
+        self._searched = False
+        self._seen = -1
         self._phases = {phase.name: phase for phase in (search, confirm) if phase is not None}
 
     @property
@@ -55,9 +57,11 @@ class Program:
         return all(phase.is_done for phase in self._phases.values())
 
     def _advance(self) -> None:
-        if not self._chosen and self._search.is_done:
-            self._chosen = True
-            self._choose_finalists()
+        self._searched = self._searched or self._search.is_done
+        ended = self._confirm.ended if self._confirm is not None else 0
+        if self._searched and ended != self._seen:
+            self._seen = ended
+            self._go_on()
 
     def next(self) -> Job | None:
         """The next trial to run; none if there is none now (there may be one later, see `is_done`)."""

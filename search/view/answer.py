@@ -6,17 +6,17 @@ import os
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from rich.console import Console
 from rich.text import Text
 
 from search.account import Account
 from search.addresses import without_secret
-from search.comparison import compare
-from search.result import Answer, Confirmed, StudyResult, TrialSummary
+from search.answer.answer import Answer, Confirmed
+from search.answer.estimate import MOST_SEEDS, Estimate
+from search.result import StudyResult, TrialSummary
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.view import words
@@ -79,7 +79,7 @@ def sentences(result: StudyResult, spec: StudySpec) -> list[str]:
     """What the study found, or why there is no answer, in plain sentences."""
     answer = result.answer
     if answer is not None:
-        return _answered(answer, spec, result)
+        return _answered(answer, result)
     if winner_of(result) is None:
         failed = next((trial for trial in result.trials if trial.state == "FAIL"), None)
         reason = f" The first failure: {words.one_line(failed.reason)}" if failed is not None else ""
@@ -93,15 +93,13 @@ def sentences(result: StudyResult, spec: StudySpec) -> list[str]:
     ]
 
 
-def _answered(answer: Answer, spec: StudySpec, result: StudyResult) -> list[str]:
+def _answered(answer: Answer, result: StudyResult) -> list[str]:
     tested = bool(answer.winner.test)
     what = "test accuracy" if tested else "best validation score"
-    sentences = [f"The winner's mean {what} is {_spread(_values(answer.winner, tested), tested)}."]
+    sentences = [f"The winner's mean {what} is {_spread(answer.winner, tested)}."]
     if not tested:
-        sentences.append(
-            "The test split was not opened; the winner was chosen by these scores, so they flatter it."
-        )
-    sentences += _against_baseline(answer, what, tested)
+        sentences.append("The test split was not opened.")
+    sentences += _against_baseline(answer, tested)
     sentences.append(_optimism(answer, result))
     if len(answer.openings) > 1:
         sentences.append(
@@ -111,29 +109,42 @@ def _answered(answer: Answer, spec: StudySpec, result: StudyResult) -> list[str]
     return sentences
 
 
-def _against_baseline(answer: Answer, what: str, tested: bool) -> list[str]:
+def _against_baseline(answer: Answer, tested: bool) -> list[str]:
     if answer.winner.label == "baseline":
         return ["The winner is the baseline itself: the search found nothing that is better on new seeds."]
-    values = _values(answer.baseline, tested) if answer.baseline is not None else []
-    compared = compare(_values(answer.winner, tested), values)
-    if compared is None:
+    compared = answer.difference
+    if answer.baseline is None or compared is None:
         return ["There is nothing to compare it with: no training of the baseline is COMPLETE."]
-    baseline = f"The baseline's, trained the same way, is {_spread(values, tested)}."
-    difference = _difference(compared.difference, tested)
-    how = f"paired by seed, n = {compared.seeds}"
+    baseline = f"The baseline's, trained the same way, is {_spread(answer.baseline, tested)}."
+    difference = _difference(compared.value, tested)
     if compared.margin is None:
         return [
             baseline,
-            f"The difference is {difference} ({how}). With a single seed this is too close to tell: "
+            f"The difference is {difference} (paired by seed, n = 1). With a single seed this is too close to tell: "
             "nothing says how much of it is chance.",
         ]
     margin = _difference(compared.margin, tested, signed=False)
+    how = f"paired by {_seed_and_image(compared)}, n = {compared.seeds}"
     verdict = {
         "above": "The winner is above the baseline.",
         "below": "The winner is below the baseline: take the baseline.",
-        "too close to tell": f"That is too close to tell at {compared.seeds} seeds: the interval contains zero.",
+        "too close to tell": "That is too close to tell: the interval contains zero. "
+        f"{_what_would_tell(compared)}",
     }[compared.verdict]
     return [baseline, f"The difference is {difference} ± {margin} (95 % interval, {how}). {verdict}"]
+
+
+def _what_would_tell(compared: Estimate) -> str:
+    if compared.value == 0 or not (compared.by_seeds or compared.by_images):
+        return "No difference was seen at all."
+    if compared.seeds_that_tell is not None:
+        return f"If difference and spread stay as they are, {compared.seeds_that_tell} seeds would tell."
+    if compared.images_that_tell is not None:
+        return (
+            f"No number of seeds would tell: with so small a difference the test split's {compared.images} images "
+            f"are too few; it takes more than {compared.images_that_tell}."
+        )
+    return f"Even {MOST_SEEDS} seeds would not tell."
 
 
 def _optimism(answer: Answer, result: StudyResult) -> str:
@@ -147,17 +158,19 @@ def _optimism(answer: Answer, result: StudyResult) -> str:
     return f"{found}, so the search was not too hopeful."
 
 
-def _values(confirmed: Confirmed, tested: bool) -> Sequence[float]:
-    return confirmed.test if tested else confirmed.val
-
-
-def _spread(values: Sequence[float], tested: bool) -> str:
-    """Mean ± standard deviation, n, and the range; accuracies in percent."""
+def _spread(confirmed: Confirmed, tested: bool) -> str:
+    """Mean ± margin, what it is over, and the range; accuracies in percent."""
     write = words.percent if tested else words.score
-    if len(values) == 1:
+    values, found = confirmed.values, confirmed.estimate
+    if found is None or found.margin is None:
         return f"{write(values[0])} (one seed, so its spread is unknown)"
-    low, high, mean = write(min(values)), write(max(values)), write(fmean(values))
-    return f"{mean} ± {write(stdev(values))} (standard deviation over {len(values)} seeds, {low} to {high})"
+    over = words.count(found.seeds, "seed") + (f" and {found.images} test images" if found.images else "")
+    margin = f"{write(found.value)} ± {write(found.margin)}"
+    return f"{margin} (95 % interval over {over}; seeds from {write(min(values))} to {write(max(values))})"
+
+
+def _seed_and_image(compared: Estimate) -> str:
+    return "seed and image" if compared.images else "seed"
 
 
 def _difference(value: float, tested: bool, *, signed: bool = True) -> str:
@@ -185,10 +198,22 @@ def _print_places(result: StudyResult, store: Store, winner: TrialSummary | None
     commands = [(f"finetune-search ui{elsewhere}", f"all runs in MLflow{make}")]
     if winner is not None:
         commands.insert(0, (f"finetune-search best {result.name}{elsewhere}", "the winning recipe"))
+    seeds = _seeds_that_tell(result.answer)
+    if seeds is not None:
+        command = f"finetune-search confirm {result.name} --seeds {seeds}{elsewhere}"
+        commands.append((command, "tell the winner from the baseline"))
     _say(console, "Next:", style="bold")
     longest = max(len(command) for command, _ in commands)
     for command, what in commands:
         _say(console, f"  {command:<{longest}}  # {what}", copied=True)
+
+
+def _seeds_that_tell(answer: Answer | None) -> int | None:
+    """How many would, where the difference is too close to tell."""
+    difference = answer.difference if answer is not None else None
+    if difference is None or difference.verdict != "too close to tell":
+        return None
+    return difference.seeds_that_tell
 
 
 def _short(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from optuna.trial import FrozenTrial
 
+from search.answer.race import Race
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.view import words
@@ -103,13 +104,12 @@ class LineView:
         self._write(f"{text} [{self._standing(phase, now)}]")
 
     @never_raises
-    def on_finalists(self, trainings: int) -> None:
-        """The search is over."""
-        self._progress.on_finalists(trainings, time.monotonic())
-        self._write(
-            f"search over: {words.states(self._progress.counts())}; "
-            f"{words.count(trainings, 'training')} with new seeds confirm its finalists and the baseline"
-        )
+    def on_race(self, race: Race, trainings: int) -> None:
+        """The search is over, and how far the race has come."""
+        over = f"search over: {words.states(self._progress.counts())}; "
+        begins = self._progress.phase != CONFIRM
+        self._progress.on_race(race, trainings, time.monotonic())
+        self._write(f"{over if begins else ''}{words.race(race)}")
 
     @never_raises
     def on_note(self, text: str) -> None:

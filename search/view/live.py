@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from search.answer.race import Race
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.view import words
@@ -98,9 +99,10 @@ class LiveView:
         """A trial has its final state; a failure is printed above the panel."""
         self._tell(self._end, phase, trial, time.monotonic())
 
-    def on_finalists(self, trainings: int) -> None:
-        """The search is over."""
-        self._tell(self._progress.on_finalists, trainings, time.monotonic())
+    def on_race(self, race: Race, trainings: int) -> None:
+        """The search is over, and how far the race has come."""
+        self._tell(self._progress.on_race, race, trainings, time.monotonic())
+        self._tell(self._print, words.race(race), "")
 
     def on_note(self, text: str) -> None:
         """Printed above the panel."""

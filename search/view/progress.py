@@ -12,6 +12,7 @@ from typing import ParamSpec
 
 from optuna.trial import FrozenTrial
 
+from search.answer.race import FEWEST, Race
 from search.score import FOLD_EPOCHS, trial_score
 from search.spec import StudySpec
 from search.view.words import count
@@ -156,8 +157,8 @@ class Progress:
         entry = self._entries[phase][trial.number] = Entry.of(trial, live=False)
         return entry
 
-    def on_finalists(self, trainings: int, now: float) -> None:
-        """The search is over; its confirmation is `trainings` trainings in all."""
+    def on_race(self, race: Race, trainings: int, now: float) -> None:
+        """The search is over; its confirmation is `trainings` trainings in all, as far as is decided."""
         self.phase, self._trainings = CONFIRM, trainings
 
     def _begin(self, now: float) -> None:
@@ -207,7 +208,9 @@ class Progress:
             return None if most is None else max(most, len(self._entries[SEARCH]))
         if self._trainings is not None:
             return self._trainings
-        return (self.spec.finalists + 1) * self.spec.finalist_seeds if self.spec.finalists else 0
+        finalists, seeds = self.spec.finalists, self.spec.finalist_seeds
+        race = finalists * min(FEWEST, seeds) if finalists > 1 else 0  # more where it is close
+        return race + 2 * seeds if finalists else 0
 
     def standing(self, phase: str, now: float) -> tuple[str, float]:
         """How far the phase has come: in words, and as the share of the limit that is nearest."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial
 
+from search.answer.race import Race
 from search.result import StudyResult
 from search.spec import StudySpec
 from trainables.protocol import EpochRecord
@@ -38,7 +39,7 @@ class Silent:
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """Nothing."""
 
-    def on_finalists(self, trainings: int) -> None:
+    def on_race(self, race: Race, trainings: int) -> None:
         """Nothing."""
 
     def on_note(self, text: str) -> None:

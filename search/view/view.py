@@ -7,6 +7,7 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial
 
+from search.answer.race import Race
 from search.result import StudyResult
 from search.spec import StudySpec
 from trainables.protocol import EpochRecord
@@ -39,8 +40,11 @@ class View(Protocol):
     def on_end(self, phase: str, trial: FrozenTrial) -> None:
         """A trial has its final state."""
 
-    def on_finalists(self, trainings: int) -> None:
-        """The search is over; its confirmation is so many trainings."""
+    def on_race(self, race: Race, trainings: int) -> None:
+        """The search is over, and so far has the race among its finalists come.
+
+        `trainings` is what the confirmation takes in all, as far as is decided.
+        """
 
     def on_note(self, text: str) -> None:
         """Something that the user should know, as it should be."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from search.answer.race import Race
 from spaces import Params
 
 NONE = "-"
@@ -95,6 +96,29 @@ def learning_rate(params: Params) -> str:
     """The learning rate of the top of the network, where the recipe has one."""
     value = params.get(f"strategy.{params.get('strategy')}.lr", params.get("lr"))
     return NONE if value is None else number(value)
+
+
+def race(race: Race) -> str:
+    """How far the race among the finalists has come, and what follows."""
+    if not race.contenders:
+        return "no training of a finalist came to its end"
+    leader = f"the {race.contenders[0]}" if race.contenders[0] == "baseline" else race.contenders[0]
+    if not race.over:
+        more = f"race with {race.seeds} new seeds each" if race.seeds > 1 else "race with a new seed"
+        return f"{listed(race.contenders)} {more}"
+    wins = (
+        f"{leader} is ahead after {count(race.seeds, 'new seed')}"
+        if race.seeds
+        else f"{leader} is the finalist"
+    )
+    if leader == "the baseline":
+        return f"{wins}: nothing is better"
+    return f"{wins}, and is measured with others beside the baseline"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``one``, ``one and two``, ``one, two and three``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def states(counts: Mapping[str, int]) -> str:

@@ -44,6 +44,9 @@ def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
     assert "2 trials: 2 COMPLETE" in shown
     assert max(len(line) for line in shown.splitlines() if "/" not in line) <= 80  # paths are not broken
 
+    assert refused("confirm", "small", "--seeds", "2").startswith("to be confirmed a search must be over")
+    assert "--seeds" in refused("confirm", "small", "--seeds", "0")
+
     best = finished.best_trial
     code, recipe, err = command("best", "small")
     assert (code, err) == (0, "")
@@ -90,7 +93,7 @@ def test_a_name_that_is_another_studys(command, finished, words, said):
 def test_what_typer_itself_refuses(refused, command):
     assert refused("lst") == "No such command 'lst'; did you mean 'list'?"
     assert refused("frob") == (
-        "No such command 'frob'; there are: run, check, list, show, best, train, rehearse, record, submit, "
+        "No such command 'frob'; there are: run, confirm, check, list, show, best, train, rehearse, record, submit, "
         "status, logs, stop, clean, ui"
     )
     assert refused("run", "--trails", "3").startswith("No such option: --trails")

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from search.cleaning import removable, remove
 from search.ledger import records_of
+from search.overview import load_study
 from search.register import confirm_name
 from search.spec import OWN_CORE
 from search.store.databases import open_storage
@@ -162,6 +163,29 @@ def test_a_process_trains_so_many_trials_and_a_new_one_goes_on(small_study, tmp_
     processes = Counter(line.split()[0] for line in lines)  # epochs of each
     assert max(processes.values()) == 6
     assert 3 <= len(processes) <= 5  # nine trials by threes, and up to two processes that had more to come
+
+
+@pytest.mark.timeout(300)
+def test_a_search_that_is_over_is_confirmed_later_and_with_more_seeds(small_study):
+    settings = {"trials": 2, "finalists": 0, "scheduler": "none", "trainable": OWN_CORE, "epochs": 2}
+    study = small_study(**settings)
+    assert study.run().answer is None
+    with pytest.raises(InputError, match="a search must be over, but that of study 'small' is not"):
+        small_study(**{**settings, "trials": 3}).confirm()
+
+    first = study.confirm(finalists=2, seeds=1)
+    assert [len(one.race) for one in first.answer.finalists] == [1, 1]
+    assert len(first.answer.winner.test) == 1
+    assert first.answer.difference is None or first.answer.difference.verdict == "too close to tell"
+    later = load_study(study.store, "small")  # whose finalists are those of the confirmation
+    assert (later.spec.finalists, later.spec.finalist_seeds) == (2, 1)
+    more = later.confirm(seeds=2)
+    assert len(more.answer.winner.test) == len(more.answer.baseline.test) == 2
+    assert len(more.answer.openings) == 2
+    assert more.answer.winner.estimate.images == 32  # of the test split
+    assert [trial.score for trial in more.trials] == [trial.score for trial in first.trials]
+    in_ledger, in_mlflow, in_table = states_everywhere(study)
+    assert in_ledger == in_mlflow == in_table
 
 
 @pytest.mark.timeout(300)

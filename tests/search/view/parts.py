@@ -8,8 +8,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
+from search.answer.answer import Answer
+from search.answer.race import Race
 from search.ledger import Ledger, make_study
-from search.result import Answer, StudyResult, summarise
+from search.result import StudyResult, summarise
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.view.answer import render_answer
@@ -19,6 +21,7 @@ from spaces import Choice, Float, Int, SearchSpace, Switch
 from trainables.protocol import EpochRecord
 
 BUDGET = 27
+RACE = Race(["trial 0", "baseline"], 2, over=False)
 
 
 SPACE = SearchSpace(

@@ -2,9 +2,10 @@ import io
 
 from optuna.trial import TrialState
 
+from search.answer.race import Race
 from search.view.lines import LineView
 from search.view.progress import CONFIRM
-from tests.search.view.parts import SEARCH, SELF_ENDED, Feed, curve, make_spec
+from tests.search.view.parts import RACE, SEARCH, SELF_ENDED, Feed, curve, make_spec
 
 
 def test_one_line_an_event() -> None:
@@ -22,9 +23,11 @@ def test_one_line_an_event() -> None:
         feed.trial(TrialState.FAIL, 0.5, reason="diverged: loss was nan\nat epoch 2")
         feed.trial(TrialState.FAIL, reason="")
         feed.trial(TrialState.COMPLETE, 0.4, reason=SELF_ENDED)
-        view.on_finalists(4)
+        view.on_race(RACE, 4)
         feed.enqueue("trial 0", 7)
         feed.trial(TrialState.COMPLETE, *curve(0.92), phase=CONFIRM)
+        view.on_race(Race(["trial 0", "baseline"], 3, over=False), 5)
+        view.on_race(Race(["trial 0"], 3, over=True), 7)
         view.on_trouble("MLflow is away")
     lines = out.getvalue().splitlines()
     assert lines[0] == "preparing data and weights"
@@ -47,12 +50,17 @@ def test_one_line_an_event() -> None:
         "trial 3 FAIL at epoch 0: no reason is known, best 0.930 (trial 0) [4/10 trials"
     )
     assert lines[16].startswith(f"trial 4 COMPLETE at epoch 1, score 0.400: {SELF_ENDED}, best 0.930")
-    assert lines[17].startswith("search over: 2 COMPLETE, 1 PRUNED, 2 FAIL; 4 trainings with new seeds")
+    assert lines[17] == (
+        "search over: 2 COMPLETE, 1 PRUNED, 2 FAIL; trial 0 and baseline race with 2 new seeds each"
+    )
     assert lines[18].startswith(
         "confirmation 0 (trial 0) COMPLETE at epoch 27, score 0.916 [1/4 trainings, 0 running"
     )
-    assert lines[19] == "trouble: MLflow is away"
-    assert len(lines) == 20
+    assert lines[19:] == [
+        "trial 0 and baseline race with 3 new seeds each",
+        "trial 0 is ahead after 3 new seeds, and is measured with others beside the baseline",
+        "trouble: MLflow is away",
+    ]
     assert "\x1b" not in out.getvalue()
 
 

@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import TrialState
 from rich.console import Console
 
+from search.answer.race import Race
 from search.result import StudyResult
 from search.view.lines import LineView
 from search.view.live import LiveView, make_view
@@ -86,7 +87,7 @@ def test_no_method_raises_whatever_it_is_told(kind: str) -> None:
             number = feed.start()
             feed.records(number, float("nan"), 0.5, float("inf"))
             feed.end(number, TrialState.PRUNED)
-            view.on_finalists(0)
+            view.on_race(Race([], 0, over=True), 0)
             view.on_trouble("[/] \x1b[2J \ud800")
             view.on_result(StudyResult("digits", []))
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from search.view.panel import draw
 from search.view.progress import CONFIRM, SEARCH, Progress
-from tests.search.view.parts import BUDGET, Clocked, Feed, curve, make_spec
+from tests.search.view.parts import BUDGET, RACE, Clocked, Feed, curve, make_spec
 from trainables.protocol import EpochRecord
 
 
@@ -60,7 +60,7 @@ def test_the_panel_of_a_confirmation() -> None:
     feed = Feed(view)
     feed.enqueue("baseline", 1)
     feed.enqueue("trial 3", 1)
-    view.on_finalists(12)
+    view.on_race(RACE, 12)
     feed.trial(TrialState.COMPLETE, *curve(0.9), phase=CONFIRM)
     feed.records(feed.start(CONFIRM), 0.7, phase=CONFIRM)
     text = drawn(view.progress, view.now)

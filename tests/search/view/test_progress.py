@@ -2,7 +2,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.view.progress import CONFIRM, SEARCH
-from tests.search.view.parts import BUDGET, Clocked, Feed, curve, make_spec
+from tests.search.view.parts import BUDGET, RACE, Clocked, Feed, curve, make_spec
 
 
 def test_counts_epochs_and_what_pruning_saved() -> None:
@@ -89,9 +89,9 @@ def test_the_confirmation_is_part_of_the_time_left() -> None:
             view.now += 1.0
             feed.records(number, 0.1, first=epoch)
         feed.end(number, TrialState.COMPLETE)
-    assert view.progress.total(CONFIRM) == 8
-    assert view.progress.seconds_left(view.now) == pytest.approx(8 * BUDGET)
-    view.on_finalists(4)
+    assert view.progress.total(CONFIRM) == 10
+    assert view.progress.seconds_left(view.now) == pytest.approx(10 * BUDGET)
+    view.on_race(RACE, 4)
     number = feed.start(CONFIRM)
     view.now += 1.0
     feed.records(number, 0.1, phase=CONFIRM)
@@ -121,6 +121,6 @@ def test_a_confirmation_that_goes_on_counts_what_an_earlier_driver_finished() ->
     view = Clocked()
     past.views = (view,)
     view.on_study(make_spec(), [], 1)
-    view.on_finalists(4)
+    view.on_race(RACE, 4)
     past.start(CONFIRM)
     assert (view.progress.done(CONFIRM), view.progress.total(CONFIRM)) == (2, 4)

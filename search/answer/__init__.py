@@ -1,0 +1,1 @@
+"""What a study found: which recipe, how much better than the ordinary one, and how sure that is."""

@@ -61,8 +61,7 @@ def removable(store: Store, names: Sequence[str] = (), *, cache: bool = False) -
 
     Without names it is what is of no use to anybody: checkpoints of studies that the ledger does not know, and files
     that processes left unfinished when they were killed. Of each study that is named it is all weights but the
-    winner's and the baseline's: the answer stays, but if the study is made longer and another finalist wins then, that
-    one cannot be measured on the test split.
+    winner's and the baseline's: the answer stays.
 
     Args:
         store: Whose.

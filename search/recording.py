@@ -64,7 +64,7 @@ class Recording(Listener):
         self._space = space
         self._fixed = fixed
         self._view = view
-        self._race: Race | None = None
+        self._race: tuple[set[str], int, bool] | None = None
         self._origin = origin
         self._ledgers = dict(zip(PHASES, ledgers, strict=True))
         phases = PHASES if spec.finalists else PHASES[:1]
@@ -149,8 +149,9 @@ class Recording(Listener):
 
     def on_race(self, race: Race, trainings: int) -> None:
         """The search is over, and so far has the race among its finalists come; said where that is news."""
-        if race != self._race:
-            self._race = race
+        news = {*race.contenders}, race.seeds, race.over
+        if news != self._race:
+            self._race = news
             self._view.on_race(race, trainings)
 
     def flush(self) -> bool:

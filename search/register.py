@@ -149,7 +149,7 @@ def write_searched(ledger: Ledger, spec: StudySpec) -> None:
 
 def is_searched(ledger: Ledger, spec: StudySpec) -> bool:
     """Whether limits as those of `spec` have ended the search."""
-    return bool(ledger.study.user_attrs.get(SEARCHED) == _limits(spec))
+    return bool(ledger.noted(SEARCHED, None) == _limits(spec))
 
 
 def _limits(spec: StudySpec) -> dict[str, Any]:

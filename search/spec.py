@@ -61,8 +61,8 @@ class StudySpec(Usage, Fixed):
         grace: Epochs before a trial may be stopped; ``auto`` covers warm-up and the first unfreezing.
         seed: Of the searcher and of the trials.
         finalists: How many of the best are trained again; 0 for no confirmation.
-        finalist_seeds: With how many new seeds each at most until one is ahead, and with how many others that one and
-            the baseline are measured.
+        finalist_seeds: With how many new seeds the one that is ahead and the baseline are measured; it is found with
+            others, three at most.
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
     """
 

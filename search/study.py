@@ -207,6 +207,9 @@ class Study:
         Raises:
             InputError: The search is not over; and what `run` raises.
         """
+        for number in (finalists, seeds):
+            if number is not None and number < 1:
+                raise InputError(f"finalists and seeds must be 1 or more, but one is {number}")
         default = StudySpec.model_fields["finalists"].default
         update = {
             "finalists": finalists or self.spec.finalists or default,
@@ -301,9 +304,9 @@ class Study:
         def go_on() -> None:
             if not register.is_searched(ledger, spec):
                 register.write_searched(ledger, spec)
-            race, trainings = confirmation.go_on()
+            race, trainings, expected = confirmation.go_on()
             confirm.extend(trainings)
-            recording.on_race(race, trainings + (0 if race.over else confirmation.measured))
+            recording.on_race(race, expected)
 
         return Program(search, confirm, go_on)
 

@@ -54,6 +54,7 @@ class Answer:
         finalists: All finalists, the winner first, the others by their scores in the race.
         optimism: By how much the search's own best score exceeds the winner's mean on the measuring seeds.
         openings: When and by whom the test split was opened; once is as it should be.
+        left: Trainings of the measurement that are not over.
     """
 
     winner: Confirmed
@@ -61,6 +62,7 @@ class Answer:
     finalists: Sequence[Confirmed]
     optimism: float
     openings: Sequence[str] = ()
+    left: int = 0
 
     @property
     def difference(self) -> Estimate | None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from statistics import fmean
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.answer.answer import Answer, Confirmed
 from search.answer.hits import Hits
-from search.answer.race import FEWEST, Race, contenders
+from search.answer.race import FEWEST, MOST, Race, contenders
 from search.ledger import Ledger, finished
 from spaces import Params
 from trainables.seeds import derive_seed
@@ -41,7 +40,7 @@ class Confirmation:
         ledger: The confirmation's own.
         baseline: The recipe to beat.
         finalists: How many of the search's best.
-        seeds: With how many new seeds each is trained at most, and with how many others the winner is measured.
+        seeds: With how many new seeds the winner is measured; the race has others, `MOST` at most.
         seed: The study's seed; the new ones follow from it and differ from every trial's.
         workers: How many train at once. Where they would idle, the race is not stopped early to save trainings.
     """
@@ -62,34 +61,30 @@ class Confirmation:
         self._baseline = baseline
         self._finalists = finalists
         self._workers = workers
-        self._racing = [derive_seed(seed, "race", index) % 2**31 for index in range(seeds)]
+        self._racing = [derive_seed(seed, "race", index) % 2**31 for index in range(min(seeds, MOST))]
         self._measuring = [derive_seed(seed, "confirm", index) % 2**31 for index in range(seeds)]
 
     def enter_baseline(self) -> int:
         """Enqueue the baseline's trainings; how many the ledger holds afterwards."""
-        self._enter({BASELINE: self._baseline}, self._measuring)
+        self._enter([BASELINE], self._measuring)
         return len(self.ledger.trials())
 
-    def go_on(self) -> tuple[Race, int]:
+    def go_on(self) -> tuple[Race, int, int]:
         """Once the search is over: enqueue what is to be trained next, if anything.
 
         Returns:
-            How far the race has come, and how many trainings the ledger holds afterwards.
+            How far the race has come, how many trainings the ledger holds afterwards, and how many it will hold as far
+            as is decided.
         """
         race = self._race()
         if not race.over:
-            self._enter(
-                {label: self._chosen[label].params for label in race.contenders}, self._racing[: race.seeds]
-            )
+            self._enter(race.contenders, self._racing[: race.seeds])
         elif race.contenders:
-            winner = race.contenders[0]
-            self._enter({winner: self._chosen[winner].params}, self._measuring)
-        return race, len(self.ledger.trials())
-
-    @property
-    def measured(self) -> int:
-        """With how many seeds the winner is measured."""
-        return len(self._measuring)
+            self._enter(race.contenders[:1], self._measuring)
+        trainings = self._by_label()
+        leader = race.contenders[0] if race.contenders else BASELINE
+        missing = sum((leader, seed) not in trainings for seed in self._measuring)
+        return race, len(trainings), len(trainings) + missing
 
     @cached_property
     def _chosen(self) -> dict[str, FrozenTrial]:
@@ -104,36 +99,34 @@ class Confirmation:
         """What follows from the trainings in the ledger, whoever entered them: the same on every machine."""
         trainings, labels, most = self._by_label(), list(self._chosen), len(self._racing)
         seeds = 0
-        while len(labels) > 1:
-            entered = [seed for seed in self._racing if all((label, seed) in trainings for label in labels)]
-            seeds = max(len(entered), min(most, self._more(labels, FEWEST) if len(entered) < FEWEST else 0))
+        while len(labels) > 1 and seeds < most:
+            entered = sum(all((label, seed) in trainings for label in labels) for seed in self._racing)
+            if entered > seeds:
+                seeds = max(entered, min(most, FEWEST))
+            else:
+                seeds = min(most, seeds + self._more(labels, 1 if seeds else FEWEST))
             rows = {
-                label: [trainings[label, seed] for seed in self._racing[:seeds] if (label, seed) in trainings]
-                for label in labels
+                label: [trainings.get((label, seed)) for seed in self._racing[:seeds]] for label in labels
             }
-            if any(
-                len(row) < seeds or not all(one.state.is_finished() for one in row) for row in rows.values()
-            ):
+            if not all(one is not None and one.state.is_finished() for row in rows.values() for one in row):
                 return Race(labels, seeds, over=False)
-            left = contenders({label: _values(row) for label, row in rows.items()})
-            if len(left) == len(labels):
-                if seeds < most:
-                    return Race(left, min(most, seeds + self._more(left, 1)), over=False)
-                return Race(left, seeds, over=True)
-            labels = left
+            labels = contenders({label: [_value(one) for one in row] for label, row in rows.items()})
         return Race(labels, seeds, over=True)
 
     def _more(self, labels: Sequence[str], fewest: int) -> int:
         """Seeds for each of them, more where workers would have nothing to do."""
         return max(fewest, self._workers // len(labels))
 
-    def _enter(self, recipes: dict[str, Params], seeds: Sequence[int]) -> None:
+    def _enter(self, labels: Sequence[str], seeds: Sequence[int]) -> None:
         """Seed by seed, so that the candidates keep step."""
         present = self._by_label()
         for seed in seeds:
-            for label, params in recipes.items():
+            for label in labels:
                 if (label, seed) not in present:
-                    self.ledger.enqueue(params, candidate=label, seed=seed)
+                    self.ledger.enqueue(self._params(label), candidate=label, seed=seed)
+
+    def _params(self, label: str) -> Params:
+        return self._baseline if label == BASELINE else self._chosen[label].params
 
     def answer(self, evaluate: Evaluate | None) -> Answer | None:
         """Say who won, then open the test split for the winner and for the baseline.
@@ -146,7 +139,8 @@ class Confirmation:
             evaluate: Measures on the test split; none leaves it closed.
 
         Returns:
-            None while search or confirmation have trainings left, or if no finalist has succeeded.
+            None while the search or the race among its finalists is not over, or before the winner is measured with any
+            seed. Of a measurement that is not over, what those seeds say that the winner and the baseline both have.
         """
         if any(trial.state is TrialState.RUNNING for trial in self._search.trials()):
             return None
@@ -154,32 +148,39 @@ class Confirmation:
         if not race.over or not race.contenders:
             return None
         first = race.contenders[0]
-        needed = [trainings.get((label, seed)) for label in (first, BASELINE) for seed in self._measuring]
-        if any(one is None or not one.state.is_finished() for one in needed):
-            return None
-        if evaluate is not None:
-            self._open_test([first, BASELINE], trainings, evaluate)
         done = {
             label: [seed for seed in self._measuring if _is_complete(trainings.get((label, seed)))]
             for label in (first, BASELINE)
         }
-        # A pair whose one side failed is no pair.
-        common = [seed for seed in done[first] if seed in done[BASELINE]]
-        winner = self._confirmed(first, trainings, common or done[first])
-        if not winner.val:
+        if not done[first]:
             return None
-        baseline = self._confirmed(BASELINE, trainings, common)
-        others = [self._confirmed(label, trainings, []) for label in self._chosen if label != first]
+        if evaluate is not None:
+            both = dict.fromkeys((label, seed) for label in done for seed in done[label])
+            self._open_test([trainings[one] for one in both], evaluate)
+        # A pair whose one side failed, or is not trained yet, is no pair.
+        common = [seed for seed in done[first] if seed in done[BASELINE]]
+        sides = (first, BASELINE) if common else (first,)
+        tested = self._tested([trainings[label, seed] for label in sides for seed in done[label]])
+        seeds = common or done[first]
+        # Only like is compared with like: test accuracies where there are any, else validation scores.
+        whole = [seed for seed in seeds if all(trainings[label, seed].number in tested for label in sides)]
+        winner = self._confirmed(first, trainings, whole or seeds, tested if whole else {})
+        baseline = self._confirmed(
+            BASELINE, trainings, (whole or seeds) if common else [], tested if whole else {}
+        )
+        others = [self._confirmed(label, trainings, [], {}) for label in self._chosen if label != first]
         others = sorted(
             (one for one in others if one.race), key=lambda one: (-len(one.race), -fmean(one.race))
         )
-        best = _values(finished(self._search.trials())[:1])[0]
+        best = finished(self._search.trials())[0].value or 0.0
+        left = [(label, seed) for label in {first, BASELINE} for seed in self._measuring]
         return Answer(
             winner=winner,
             baseline=baseline if baseline.val else None,
             finalists=[winner, *others],
             optimism=best - fmean(winner.val),
             openings=self.ledger.noted(OPENINGS, []),
+            left=sum(one not in trainings or not trainings[one].state.is_finished() for one in left),
         )
 
     def _by_label(self) -> _Trainings:
@@ -190,41 +191,48 @@ class Confirmation:
             if "candidate" in trial.user_attrs
         }
 
-    def _confirmed(self, label: str, trainings: _Trainings, seeds: Sequence[int]) -> Confirmed:
+    def _confirmed(
+        self, label: str, trainings: _Trainings, seeds: Sequence[int], tested: Mapping[int, Hits | float]
+    ) -> Confirmed:
         """A candidate with its trainings of the race, and of those that measure it the ones with `seeds`."""
         raced = [trainings.get((label, seed)) for seed in self._racing]
         trained = [trainings[label, seed] for seed in seeds]
-        measured = self._measured()
-        hits = [Hits.from_noted(measured[str(t.number)]) for t in trained if str(t.number) in measured]
+        found = [tested[one.number] for one in trained if one.number in tested]
+        hits = [one for one in found if isinstance(one, Hits)]
         trial = self._chosen.get(label)
         return Confirmed(
             label=label,
             number=trial.number if trial is not None else 0,
             params=trial.params if trial is not None else self._baseline,
-            race=_values([one for one in raced if one is not None]),
-            val=_values(trained),
-            test=[one.accuracy for one in hits],
-            hits=hits,
+            race=[score for one in raced if (score := _value(one)) is not None],
+            val=[score for one in trained if (score := _value(one)) is not None],
+            test=[one.accuracy if isinstance(one, Hits) else one for one in found],
+            hits=hits if len(hits) == len(found) else [],
         )
 
-    def _measured(self) -> dict[str, Any]:
-        """Training's number → what was measured; what earlier versions knew, the accuracy alone, counts as nothing."""
-        noted: dict[str, Any] = self.ledger.noted(TEST, {})
-        return {number: one for number, one in noted.items() if isinstance(one, dict)}
+    def _tested(self, trainings: Sequence[FrozenTrial]) -> dict[int, Hits | float]:
+        """Training's number → what it is right on, where that was measured.
 
-    def _open_test(self, labels: Sequence[str], trainings: _Trainings, evaluate: Evaluate) -> None:
-        measured = self._measured()
-        there = [trainings.get((label, seed)) for label in labels for seed in self._measuring]
-        unseen = [
-            one for one in there if one is not None and _is_complete(one) and str(one.number) not in measured
-        ]
+        Of what earlier versions measured there is the accuracy alone.
+        """
+        found: dict[int, Hits | float] = {
+            int(number): accuracy for number, accuracy in self.ledger.noted(TEST, {}).items()
+        }
+        for training in trainings:
+            hits = self.ledger.noted(f"{TEST}:{training.number}", None)
+            if hits is not None:
+                found[training.number] = Hits.from_noted(hits)
+        return found
+
+    def _open_test(self, trainings: Sequence[FrozenTrial], evaluate: Evaluate) -> None:
+        tested = self._tested(trainings)
+        unseen = [one for one in trainings if one.number not in tested]
         if not unseen:
             return
         # First: an opening that is not written down never happened.
         self.ledger.note(OPENINGS, [*self.ledger.noted(OPENINGS, []), f"{_now()} by {_who()}"])
-        for training in unseen:
-            measured[str(training.number)] = evaluate(training).noted()
-            self.ledger.note(TEST, measured)
+        for training in unseen:  # each in a row of its own: some databases take no more than 64 KiB in one
+            self.ledger.note(f"{TEST}:{training.number}", evaluate(training).noted())
 
 
 def confirms(training: FrozenTrial, candidate: Confirmed) -> bool:
@@ -240,9 +248,9 @@ def _is_complete(training: FrozenTrial | None) -> bool:
     return training is not None and training.state is TrialState.COMPLETE
 
 
-def _values(trainings: Sequence[FrozenTrial]) -> list[float]:
-    """The scores of the COMPLETE ones."""
-    return [float(one.value or 0.0) for one in trainings if _is_complete(one)]
+def _value(training: FrozenTrial | None) -> float | None:
+    """The score of a COMPLETE one."""
+    return float(training.value or 0.0) if training is not None and _is_complete(training) else None
 
 
 def _now() -> str:

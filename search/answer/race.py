@@ -9,8 +9,10 @@ from statistics import fmean
 
 FEWEST = 2
 """Seeds before anybody is told from anybody."""
+MOST = 3
+"""Seeds after which the leader has won: whom three have not told apart differ by less than more would be worth."""
 CHANCE = 0.1
-"""With what probability, at most, one as good as the leader may lie so far behind and be left out for it."""
+"""With what probability, at one look, one of two equals lies so far behind the other that it is left out."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Race:
     """How far the race among the finalists has come.
 
     Args:
-        contenders: Who may still win, the leader first; empty where every training failed.
+        contenders: Who may still win; once it is over the winner is first. Empty where every training failed.
         seeds: With how many they are trained, as far as is decided.
         over: Whether the first of them has won.
     """
@@ -28,30 +30,39 @@ class Race:
     over: bool
 
 
-def contenders(scores: Mapping[str, Sequence[float]]) -> list[str]:
+def contenders(scores: Mapping[str, Sequence[float | None]]) -> list[str]:
     """Who may still be the best, the leader first, the others by their means.
 
-    One is out where it lies further behind the leader than chance explains, and where trainings of it failed that
-    others' did not. Chance is what is left of the scores when each candidate's mean and each seed's are taken off
-    (a two-way layout), the same for all candidates.
+    One is out where it lies further behind the leader than chance explains, and where more trainings of it failed than
+    of others. Chance is what is left of the scores when each candidate's mean and each seed's are taken off (a two-way
+    layout), the same for all candidates.
 
     Args:
-        scores: Candidate → its scores with the same seeds in the same order; a failed training has none. The order of
-            the candidates decides among equal means.
+        scores: Candidate → its scores with the same seeds in the same order, none for a training that failed. The order
+            of the candidates decides among equal means.
 
     Source: racing with blocks, Birattari et al., "A racing algorithm for configuring metaheuristics", GECCO 2002; with
     Student's test, as in irace (López-Ibáñez et al., Operations Research Perspectives 3, 2016).
     """
-    rounds = max((len(one) for one in scores.values()), default=0)
-    if not rounds:
+    there = {label: sum(score is not None for score in row) for label, row in scores.items()}
+    most = max(there.values(), default=0)
+    if not most:
         return []
-    whole = {label: list(one) for label, one in scores.items() if len(one) == rounds}
-    ranked = sorted(whole, key=lambda label: -fmean(whole[label]))
-    if rounds < FEWEST or len(ranked) == 1:
+    rows = [scores[label] for label in scores if there[label] == most]
+    common = [seed for seed, column in enumerate(zip(*rows, strict=True)) if None not in column]
+    whole = {
+        label: [
+            score for seed, score in enumerate(row) if score is not None and (seed in common or not common)
+        ]
+        for label, row in scores.items()
+        if there[label] == most
+    }
+    means = {label: fmean(row) for label, row in whole.items()}
+    ranked = sorted(means, key=lambda label: -means[label])
+    if len(common) < FEWEST or len(ranked) == 1:
         return ranked
     allowed = _allowed(list(whole.values()))
-    best = fmean(whole[ranked[0]])
-    return [label for label in ranked if best - fmean(whole[label]) <= allowed + 1e-12]
+    return [label for label in ranked if means[ranked[0]] - means[label] <= allowed + 1e-12]
 
 
 def _allowed(scores: Sequence[Sequence[float]]) -> float:

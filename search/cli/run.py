@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -76,7 +77,7 @@ def run(
 
     study, overrides = asked_for(given)
     loaded = Study.load(study, store=store_of(store), **overrides)
-    _run(loaded, loaded.run)
+    show_answer(loaded, _with_view(loaded.run))
 
 
 def confirm(
@@ -89,31 +90,38 @@ def confirm(
         typer.Option(
             metavar="N",
             min=1,
-            help="New seeds of the race at most, and others that measure its winner and the baseline.",
+            help="With how many new seeds the winner and the baseline are measured.",
             show_default=False,
         ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        value("The Ray cluster to use, where it is another than the study's: auto, or host:port.", "ADDRESS"),
     ] = None,
     store: StoreOption = None,
 ) -> None:
     """Confirm a study whose search is over: with more finalists or seeds than before, or at all.
 
     What is trained already counts. Where a difference is too close to tell, the answer says how many seeds would tell.
+    The study keeps what is given here until `run` is given something else.
     """
     loaded = load(name, store)
-    _run(loaded, partial(loaded.confirm, finalists=finalists, seeds=seeds))
+    if address is not None:
+        loaded = replace(loaded, spec=loaded.spec.model_copy(update={"ray_address": address}))
+    result = _with_view(partial(loaded.confirm, finalists=finalists, seeds=seeds))
+    show_answer(load(name, store), result)  # as the study is now
 
 
-def _run(study: Any, act: Callable[[Any], Any]) -> None:
-    """With a view, and the answer at the end."""
+def _with_view(act: Callable[[Any], Any]) -> Any:
+    """What `act` gives, with what happens shown."""
     from search.errors import StudyError
     from search.view.live import make_view
 
     try:
         with make_view() as view:
-            result = act(view)
+            return act(view)
     except KeyboardInterrupt:  # typer would end with 130 and not a word
         raise StudyError("interrupted; the same command goes on where it stopped") from None
-    show_answer(study, result)
 
 
 WORDS = ("name", "data", "model", "space")

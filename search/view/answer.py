@@ -47,7 +47,7 @@ def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: C
     for sentence in sentences(result, spec):
         _say(console, sentence)
     console.print()
-    _print_places(result, store, winner, console)
+    _print_places(result, spec, store, winner, console)
 
 
 def _counts(result: StudyResult, spec: StudySpec) -> str:
@@ -85,7 +85,9 @@ def sentences(result: StudyResult, spec: StudySpec) -> list[str]:
         reason = f" The first failure: {words.one_line(failed.reason)}" if failed is not None else ""
         return [f"There is no answer: no trial is COMPLETE.{reason}"]
     why = (
-        "the study has none (finalists: 0)" if not spec.finalists else "none of its trainings is COMPLETE yet"
+        "the study has none (finalists: 0)"
+        if not spec.finalists
+        else "its confirmation is not over, or too many of its trainings failed"
     )
     return [
         f"There is no confirmed answer: {why}. A search's best score is too hopeful, being the best of many; "
@@ -97,14 +99,22 @@ def _answered(answer: Answer, result: StudyResult) -> list[str]:
     tested = bool(answer.winner.test)
     what = "test accuracy" if tested else "best validation score"
     sentences = [f"The winner's mean {what} is {_spread(answer.winner, tested)}."]
-    if not tested:
-        sentences.append("The test split was not opened.")
+    if not tested and not answer.openings:
+        sentences.append(
+            "The test split was not opened; the recipe was chosen on these validation images, so the scores still "
+            "flatter it."
+        )
+    elif not tested:
+        sentences.append("The test split was opened before, but not for these trainings.")
     sentences += _against_baseline(answer, tested)
     sentences.append(_optimism(answer, result))
+    if answer.left:
+        left = words.count(answer.left, "training")
+        sentences.append(f"The confirmation is not over ({left} to go): the command that began it goes on.")
     if len(answer.openings) > 1:
         sentences.append(
             f"The test split was opened {len(answer.openings)} times ({', '.join(answer.openings)}), for "
-            "another winner or more seeds: each further look makes the figure a little too hopeful."
+            "another winner or more seeds: each further look makes figure and interval a little too hopeful."
         )
     return sentences
 
@@ -138,7 +148,11 @@ def _what_would_tell(compared: Estimate) -> str:
     if compared.value == 0 or not (compared.by_seeds or compared.by_images):
         return "No difference was seen at all."
     if compared.seeds_that_tell is not None:
-        return f"If difference and spread stay as they are, {compared.seeds_that_tell} seeds would tell."
+        more = 2 * (compared.seeds_that_tell - compared.seeds)
+        return (
+            f"If difference and spread stay as they are, {compared.seeds_that_tell} seeds would tell, {more} trainings "
+            "more."
+        )
     if compared.images_that_tell is not None:
         return (
             f"No number of seeds would tell: with so small a difference the test split's {compared.images} images "
@@ -181,7 +195,9 @@ def _difference(value: float, tested: bool, *, signed: bool = True) -> str:
 # -- where things are -----------------------------------------------------------------------------------
 
 
-def _print_places(result: StudyResult, store: Store, winner: TrialSummary | None, console: Console) -> None:
+def _print_places(
+    result: StudyResult, spec: StudySpec, store: Store, winner: TrialSummary | None, console: Console
+) -> None:
     elsewhere = f" --store {_short(store.root)}" if store.root != Store.default().root else ""
     places = {
         "store": _short(store.root),
@@ -199,7 +215,7 @@ def _print_places(result: StudyResult, store: Store, winner: TrialSummary | None
     if winner is not None:
         commands.insert(0, (f"finetune-search best {result.name}{elsewhere}", "the winning recipe"))
     seeds = _seeds_that_tell(result.answer)
-    if seeds is not None:
+    if seeds is not None and seeds > spec.finalist_seeds:
         command = f"finetune-search confirm {result.name} --seeds {seeds}{elsewhere}"
         commands.append((command, "tell the winner from the baseline"))
     _say(console, "Next:", style="bold")

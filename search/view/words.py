@@ -101,7 +101,7 @@ def learning_rate(params: Params) -> str:
 def race(race: Race) -> str:
     """How far the race among the finalists has come, and what follows."""
     if not race.contenders:
-        return "no training of a finalist came to its end"
+        return "nobody is left to be confirmed"
     leader = f"the {race.contenders[0]}" if race.contenders[0] == "baseline" else race.contenders[0]
     if not race.over:
         more = f"race with {race.seeds} new seeds each" if race.seeds > 1 else "race with a new seed"

@@ -24,8 +24,15 @@ def test_with_one_seed_nobody_is_told_from_anybody():
 
 
 def test_whose_trainings_failed_is_out_unless_all_did():
-    assert contenders({"a": [0.99], "b": [0.5, 0.6]}) == ["b"]
+    assert contenders({"a": [0.99, None], "b": [0.5, 0.6]}) == ["b"]
+    assert contenders({"a": [None, None], "b": [None, None]}) == []
     assert contenders({"a": [], "b": []}) == []
+
+
+def test_only_seeds_that_all_have_are_compared():
+    scores = {"a": [0.1, None, 0.9, 0.9], "b": [None, 0.9, 0.8, 0.8], "c": [None, None, 1.0, 1.0]}
+    assert contenders(scores) == ["a"]  # the first two seeds say nothing of both, the others tell them apart
+    assert contenders({"a": [0.5, None], "b": [None, 0.6]}) == ["b", "a"]
     assert contenders({}) == []
 
 
@@ -65,7 +72,7 @@ def imagined(rng, quality, seeds=3, finalists=3, images=360, noise=0.01):
         for number in best:
             if str(number) in rows:
                 rows[str(number)].append(scores(number))
-        if seed:
+        if seed and len(rows) > 1:
             rows = {label: rows[label] for label in contenders(rows)}
     winner = int(contenders(rows)[0])
     easiness = 3 * rng.normal(size=images)

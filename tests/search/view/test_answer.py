@@ -41,7 +41,7 @@ def test_the_answer_in_sentences() -> None:
 def test_the_answer_is_honest_when_there_is_little_to_say() -> None:
     close = flat(shown(a_result(an_answer([0.95, 0.96, 0.94], [0.945, 0.95, 0.95]))))
     assert "too close to tell: the interval contains zero" in close
-    assert "If difference and spread stay as they are, 153 seeds would tell." in close
+    assert "If difference and spread stay as they are, 153 seeds would tell, 300 trainings more." in close
     assert "finetune-search confirm digits --seeds 153 # tell the winner from the baseline" in close
     assert "above the baseline" not in close
     below = flat(shown(a_result(an_answer([0.90, 0.91, 0.90], [0.95, 0.96, 0.95]))))
@@ -87,7 +87,7 @@ def test_no_answer_is_said_plainly() -> None:
     assert "There is no confirmed answer: the study has none (finalists: 0)" in flat(
         shown(a_result(), spec=make_spec(finalists=0))
     )
-    assert "There is no confirmed answer: none of its trainings is COMPLETE yet" in flat(shown(a_result()))
+    assert "There is no confirmed answer: its confirmation is not over" in flat(shown(a_result()))
     feed = Feed()
     feed.trial(TrialState.FAIL, reason="diverged: [red]loss[/red]")
     failed = shown(StudyResult("digits", [summarise(trial) for trial in feed.known()]))

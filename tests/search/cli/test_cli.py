@@ -20,6 +20,8 @@ SMALL = [
 
 @pytest.mark.timeout(120)
 def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
+    assert refused("confirm", "small", "--seeds", "2").startswith("to be confirmed a search must be over")
+    assert "--seeds" in refused("confirm", "small", "--seeds", "0")
     run = ["run", "digits", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL]
     code, out, err = command(*run)  # nothing is left to do but to say so
     assert code == 0, err
@@ -43,9 +45,6 @@ def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
     assert (code, err) == (0, "")
     assert "2 trials: 2 COMPLETE" in shown
     assert max(len(line) for line in shown.splitlines() if "/" not in line) <= 80  # paths are not broken
-
-    assert refused("confirm", "small", "--seeds", "2").startswith("to be confirmed a search must be over")
-    assert "--seeds" in refused("confirm", "small", "--seeds", "0")
 
     best = finished.best_trial
     code, recipe, err = command("best", "small")

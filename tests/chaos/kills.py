@@ -136,14 +136,20 @@ def two_nodes(log: Path) -> Iterator[RayCluster]:
 
 
 def kill(kind: str, study: Study, process: subprocess.Popen[bytes], rng: random.Random) -> bool:
-    """Do it. Returns whether there was one to kill: of those that train there is none at the beginning."""
+    """Do it. Returns whether there was one to kill: of those that train there is none at the beginning and the end.
+
+    For one that trains it is waited: what a process is called changes from call to call.
+    """
     if kind == "machine":
         assert study.cluster is not None
         study.cluster.kill(study.cluster.last)
         study.cluster.add(cpus=1)  # as a cloud does
     elif kind == "actor":
-        there = psutil.Process(process.pid).children(recursive=True)
-        actors = [one for one in there if "ray::Worker" in " ".join(_words(one))]
+        actors: list[psutil.Process] = []
+        until = time.monotonic() + PATIENCE
+        while not actors and process.poll() is None and time.monotonic() < until:
+            there = psutil.Process(process.pid).children(recursive=True)
+            actors = [one for one in there if "ray::Worker" in " ".join(_words(one))]
         if not actors:
             return False
         rng.choice(actors).kill()

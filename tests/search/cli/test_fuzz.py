@@ -120,7 +120,10 @@ def test_settings_that_are_typed(pairs):
 
 
 @fuzz
-@given(st.sampled_from(["run", "confirm", "check", "show", "best", "train", "record", "clean", "list"]), st.data())
+@given(
+    st.sampled_from(["run", "confirm", "check", "show", "best", "train", "record", "clean", "list"]),
+    st.data(),
+)
 def test_command_lines(name, data):
     words = []
     for _ in range(data.draw(st.integers(0, 4))):

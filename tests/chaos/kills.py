@@ -56,6 +56,8 @@ KINDS = {
 """What is killed, in words. The trials of one that is only interrupted end their epoch."""
 GOES_ON = {"actor", "machine"}
 """Of these a study takes no notice: the command need not be typed again."""
+TRAINING = ("ray::Worker", "ray::ResourceTrainable")
+"""What Ray calls a process that trains: between two calls, and in one."""
 PATIENCE = 400.0
 """Seconds for which a study may run."""
 
@@ -138,7 +140,7 @@ def two_nodes(log: Path) -> Iterator[RayCluster]:
 def kill(kind: str, study: Study, process: subprocess.Popen[bytes], rng: random.Random) -> bool:
     """Do it. Returns whether there was one to kill: of those that train there is none at the beginning and the end.
 
-    For one that trains it is waited: what a process is called changes from call to call.
+    For one that trains it is waited.
     """
     if kind == "machine":
         assert study.cluster is not None
@@ -149,7 +151,7 @@ def kill(kind: str, study: Study, process: subprocess.Popen[bytes], rng: random.
         until = time.monotonic() + PATIENCE
         while not actors and process.poll() is None and time.monotonic() < until:
             there = psutil.Process(process.pid).children(recursive=True)
-            actors = [one for one in there if "ray::Worker" in " ".join(_words(one))]
+            actors = [one for one in there if any(name in " ".join(_words(one)) for name in TRAINING)]
         if not actors:
             return False
         rng.choice(actors).kill()

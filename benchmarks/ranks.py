@@ -1,5 +1,7 @@
 """What more processes bring a trial: `python benchmarks/ranks.py [--processes 2] [--model resnet18] [--rounds 5]`.
 
+With `--norms` only what BatchNorm over processes costs beside torch's own, forth and back, in a single process.
+
 Epochs of one recipe on `digits`, trained in turns by one process and by several, a thread each: the ratio of their
 images a second over the rounds, with its spread. With `--sharded` each of them holds a part of the weights.
 """
@@ -9,8 +11,10 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import statistics
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import _package  # noqa: F401
@@ -55,6 +59,31 @@ def follow() -> None:
     next(together)
 
 
+def norms(rounds: int) -> None:
+    """Passes of either BatchNorm over the same images, in turns."""
+    torch.set_num_threads(1)
+    ranks = lead("127.0.0.1", 1, CPU, lambda port: None)
+    with as_one_of(ranks):
+        print("| images, channels, pixels | times torch's own |\n|---|---|")
+        for shape in ((32, 64, 56, 56), (32, 128, 28, 28), (32, 512, 7, 7)):
+            x, norm = torch.randn(shape, requires_grad=True), torch.nn.BatchNorm2d(shape[1])
+            ratios = []
+            for _ in range(rounds + 1):
+                took = []
+                for context in (ranks.norms(nullcontext), nullcontext):
+                    began = time.perf_counter()
+                    with context():
+                        out = norm(x)
+                    out.backward(out.detach())
+                    took.append(time.perf_counter() - began)
+                ratios.append(took[0] / took[1])
+            counted = ratios[1:]
+            print(
+                f"| {shape[0]}, {shape[1]}, {shape[2]}² | {statistics.median(counted):.2f} "
+                f"({min(counted):.2f} to {max(counted):.2f}, n = {rounds}) |"
+            )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -63,7 +92,11 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sharded", action="store_true")
+    parser.add_argument("--norms", action="store_true")
     chosen = parser.parse_args()
+    if chosen.norms:
+        norms(chosen.rounds)
+        return
     kind = Sharded if chosen.sharded else Group
     settings = {
         "model": chosen.model,

@@ -40,7 +40,7 @@ test: $(STAMP) ## the tests that are quick (20 to 35 minutes on two shared cores
 slow: $(STAMP) ## the tests that are not
 	$(BIN)/python -m pytest -m slow
 
-chaos: $(STAMP) ## sixty-three kills of a study, each followed by the same command (an hour and more)
+chaos: $(STAMP) ## sixty-three kills of a study, each followed by the same command (an hour and a half)
 	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
 search: $(STAMP) ## run or continue a study: make search [STUDY=digits] [ARGS="--trials 10"]

@@ -172,7 +172,7 @@ class Confirmation:
         others = sorted(
             (one for one in others if one.race), key=lambda one: (-len(one.race), -fmean(one.race))
         )
-        best = finished(self._search.trials())[0].value or 0.0
+        best = next(iter(self._chosen.values())).value or 0.0
         left = [(label, seed) for label in {first, BASELINE} for seed in self._measuring]
         return Answer(
             winner=winner,

@@ -10,7 +10,7 @@ from statistics import fmean
 FEWEST = 2
 """Seeds before anybody is told from anybody."""
 MOST = 3
-"""Seeds after which the leader has won: whom three have not told apart differ by less than more would be worth."""
+"""Seeds after which the leader has won, however close: more seeds are to measure a winner, not to choose another."""
 CHANCE = 0.1
 """With what probability, at one look, one of two equals lies so far behind the other that it is left out."""
 

@@ -34,9 +34,8 @@ class Delivery:
         self._uid = uid
         self._spool = Spool(store.spool(study, phase))
         self._writer: MlflowWriter | None = None
-        self._lacking: set[int | None] | None = (
-            None  # runs in the spool; None: it has not been looked into yet
-        )
+        # Runs in the spool; None: it has not been looked into yet.
+        self._lacking: set[int | None] | None = None
         self._unkept: list[RunPatch] = []  # the disk was full: neither written nor in the spool
         self._refused: list[RunPatch] = []
         self._away = False

@@ -1,6 +1,6 @@
 """Kills a study at a random moment, types the same command again, and looks whether anything was lost or doubled.
 
-    python -m tests.chaos.kills                        # sixty-three kills, an hour and more on two cores
+    python -m tests.chaos.kills                        # sixty-three kills, an hour and a half on two cores
     python -m tests.chaos.kills --number 4 --first 20  # some of them
 
 Each kill has a number, from which its kind and its moment follow. Before the first one the study runs once undisturbed:
@@ -152,6 +152,7 @@ def kill(kind: str, study: Study, process: subprocess.Popen[bytes], rng: random.
         while not actors and process.poll() is None and time.monotonic() < until:
             there = psutil.Process(process.pid).children(recursive=True)
             actors = [one for one in there if any(name in " ".join(_words(one)) for name in TRAINING)]
+            time.sleep(0.0 if actors else 0.05)
         if not actors:
             return False
         rng.choice(actors).kill()

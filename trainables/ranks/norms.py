@@ -115,24 +115,16 @@ class _Normalised(torch.autograd.Function):
         of_x, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             gradient.float(), wide, scale, mean, variance, None, None, False, ctx.eps, [True, True, True]
         )
-        sums = torch.stack(
-            (of_weight, of_bias)
-        )  # a copy: these two are summed with those of all other weights
+        # A copy: these two are summed with those of all other weights.
+        sums = torch.stack((of_weight, of_bias))
         dist.all_reduce(sums)
         slope = torch.rsqrt(variance + ctx.eps)
         along, constant = -sums / images * (slope if scale is None else slope * scale)
         along = along * slope
         of_x.addcmul_(wide, _wide(along, x)).add_(_wide(constant - along * mean, x))
         of_weight = None if weight is None else of_weight.to(weight.dtype)
-        return (
-            of_x.to(x.dtype),
-            None,
-            None,
-            None,
-            of_weight,
-            of_bias if ctx.needs_input_grad[5] else None,
-            None,
-        )
+        of_bias = of_bias if ctx.needs_input_grad[5] else None
+        return of_x.to(x.dtype), None, None, None, of_weight, of_bias, None
 
 
 def _wide(values: Tensor, x: Tensor) -> Tensor:

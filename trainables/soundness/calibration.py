@@ -156,7 +156,7 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability
     """
     check_outcomes(logits, labels)
     _check_bins(bins)
-    probabilities = logits.softmax(1)
+    probabilities = logits.float().softmax(1)  # to the bit what a trial is scored by
     confidence, guess = probabilities.max(1)
     place = (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)  # as `calibration_error` has it
     nothing = torch.zeros(bins, dtype=torch.float64, device=logits.device)

@@ -70,16 +70,18 @@ def scale_of(images: Tensor) -> float:
     return max(min(images.shape[2:]), LEAST_SIDE) / STANDARD_SIDE
 
 
-def between(images: Tensor, small: float, standard: float) -> float:
-    """A strength between that for `LEAST_SIDE` and that for `STANDARD_SIDE`, by the logarithm of the shorter side.
+def rung(images: Tensor, ladders: tuple[tuple[float, ...], tuple[float, ...]], severity: int) -> float:
+    """The strength of a severity, of what does more harm to small images but has no length that could scale.
 
-    For what has no length to scale, but does more harm where an object's forms spread over fewer pixels.
+    Between `LEAST_SIDE` and `STANDARD_SIDE` it goes from one ladder to the other as the logarithm of the shorter
+    side does, by equal factors; smaller and larger images have the strength of the nearer end.
 
     Args:
-        images: [B, C, H, W]; smaller and larger ones have the strength of the nearer end.
-        small: For a shorter side of `LEAST_SIDE`, above 0.
-        standard: For one of `STANDARD_SIDE`, above 0.
+        images: [B, C, H, W].
+        ladders: Strengths by severity, above 0: for a shorter side of `LEAST_SIDE`, then for `STANDARD_SIDE`.
+        severity: In `SEVERITIES`.
     """
+    small, standard = (ladder[severity - 1] for ladder in ladders)
     share = math.log(scale_of(images)) / math.log(LEAST_SIDE / STANDARD_SIDE)
     return float(standard * (small / standard) ** max(0.0, share))
 

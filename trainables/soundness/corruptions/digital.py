@@ -5,11 +5,11 @@ After Hendrycks and Dietterich (ICLR 2019, arXiv:1903.12261), with strengths as 
 - ``elastic_transform``: they go from two wide distortions to three fine ones, each with a turned and sheared image
   beneath. Here it is one kind, a smooth random displacement, that grows with the severity; its lengths scale with the
   shorter side (see `corruption.scale_of`).
-- ``pixelate``: a block's excess over one pixel is what scales, since a block of less than a pixel is none. The blocks
-  need not divide the image: a pixel that two share takes from both. (At 32 pixels this gives about the shares that the
-  authors took there.)
+- ``pixelate``: blocks need not divide the image; a pixel that two share takes from both. A block cannot shrink below a
+  pixel as the image does, so those for 32 pixels are chosen to change it as much as theirs change one of 224, and
+  between the two they are what lies between (see `corruption.rung`).
 - ``jpeg_compression``: JPEG's own blocks of eight pixels cannot scale, so small images are given the better
-  qualities of CIFAR-10-C (see `corruption.between`).
+  qualities of CIFAR-10-C (see `corruption.rung`).
 - ``saturate``: theirs takes colour away at two severities. Here it only adds, so that each is stronger than the last;
   and what has no colour gets none.
 """
@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.soundness.corruptions.corruption import Corruption, between, scale_of
+from trainables.soundness.corruptions.corruption import Corruption, rung, scale_of
 from trainables.soundness.corruptions.kernels import convolved, displaced, gaussian
 
 _CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
@@ -32,10 +32,10 @@ _ELASTIC = (1.5, 2.25, 3.25, 4.25, 5.5)
 """Root mean square of the displacement, pixels of 224, right and down each."""
 _SMOOTH = 10.0
 """Standard deviation of what smooths it, likewise."""
-_KEPT = (0.6, 0.5, 0.4, 0.3, 0.25)
-"""Pixels a side that are kept, as a share of those of 224."""
+_BLOCK = (1.3, 1.45, 1.65, 1.9, 2.3), (1 / 0.6, 1 / 0.5, 1 / 0.4, 1 / 0.3, 1 / 0.25)
+"""Side of a block, pixels; for 32 pixels, then for 224."""
 _QUALITY = (80, 65, 58, 50, 40), (25, 18, 15, 10, 7)
-"""JPEG's, of 100; for 32 pixels, then for 224."""
+"""JPEG's, of 100; likewise."""
 _SATURATION = (1.5, 2.0, 3.0, 5.0, 20.0)
 """Factor on the saturation of HSV, which ends at 1."""
 
@@ -61,7 +61,7 @@ def _elastic_transform(images: Tensor, severity: int, generator: torch.Generator
 
 def _pixelate(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Each block of pixels takes its mean."""
-    block = 1 + (1 / _KEPT[severity - 1] - 1) * scale_of(images)
+    block = rung(images, _BLOCK, severity)
     rows, columns = (_in_blocks(side, block).to(images.device) for side in images.shape[2:])
     return rows @ images @ columns.T
 
@@ -77,8 +77,7 @@ def _in_blocks(side: int, block: float) -> Tensor:
 
 def _jpeg_compression(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Through JPEG and back, of three channels with half as many pixels a side for colour, as is usual."""
-    small, standard = (ladder[severity - 1] for ladder in _QUALITY)
-    quality = round(between(images, small, standard))
+    quality = round(rung(images, _QUALITY, severity))
     pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     back = []
     for picture in pixels:

@@ -22,8 +22,6 @@ def convolved(images: Tensor, kernels: Tensor) -> Tensor:
         kernels: [B or 1, K, K], K odd, at most twice the shorter side less 1.
     """
     radius = kernels.shape[-1] // 2
-    if not radius:
-        return images * kernels[:, None]
     padded = functional.pad(images, (radius,) * 4, mode="reflect")
     height, width = padded.shape[2:]
     spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernels, s=(height, width))[:, None]
@@ -61,7 +59,7 @@ def gaussian(sigma: float) -> Tensor:
 def streaks(angles: Tensor, length: float, sigma: float) -> Tensor:
     """A camera that moves and slows down: half a Gaussian along a line from the middle, [B, K, K], of sum 1 each.
 
-    The line is laid down in steps of a quarter of a pixel, each shared among the four pixels around it.
+    The line is laid down in steps of at most a quarter of a pixel, each shared among the four pixels around it.
 
     Args:
         angles: Where to, radians, [B], on the processor.
@@ -69,7 +67,8 @@ def streaks(angles: Tensor, length: float, sigma: float) -> Tensor:
         sigma: Of the Gaussian, pixels, above 0.
     """
     reach = math.ceil(length) + 1
-    along = torch.linspace(0, length, math.ceil(4 * length) + 1)
+    steps = math.ceil(4 * length)
+    along = (torch.arange(steps) + 0.5) * (length / steps)
     weights = torch.exp(-0.5 * (along / sigma) ** 2)
     kernels = torch.zeros(len(angles), (2 * reach + 1) ** 2)
     x, y = reach + angles.cos()[:, None] * along, reach + angles.sin()[:, None] * along  # [B, steps]

@@ -2,7 +2,7 @@
 
 Strengths are those that Hendrycks and Dietterich published with "Benchmarking Neural Network Robustness to Common
 Corruptions and Perturbations" (ICLR 2019, arXiv:1903.12261): for 224 pixels those of ImageNet-C, for 32 those of
-CIFAR-10-C, and for sides between them what lies between (see `corruption.between`), which they do not have.
+CIFAR-10-C, and for sides between them what lies between (see `corruption.rung`), which they do not have.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.soundness.corruptions.corruption import Corruption, between
+from trainables.soundness.corruptions.corruption import Corruption, rung
 
 _GAUSSIAN = (0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38)
 """Standard deviation, in units of the full range; here and below for 32 pixels, then for 224."""
@@ -24,30 +24,25 @@ _SPECKLE = (0.06, 0.10, 0.12, 0.16, 0.20), (0.15, 0.20, 0.35, 0.45, 0.60)
 
 def _gaussian_noise(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """As of a sensor in the dark: x + σ n."""
-    return images + _strength(images, _GAUSSIAN, severity) * _normal(images, generator)
+    return images + rung(images, _GAUSSIAN, severity) * _normal(images, generator)
 
 
 def _shot_noise(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Light is counted, and little light is counted badly: Poisson(λ x) / λ."""
-    photons = _strength(images, _SHOT, severity)
+    photons = rung(images, _SHOT, severity)
     return torch.poisson(images.cpu() * photons, generator=generator).to(images.device) / photons
 
 
 def _impulse_noise(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Salt and pepper: a share of the values, each channel's by itself, is 0 or 1, either as often."""
     drawn = torch.rand(images.shape, generator=generator).to(images.device)
-    share = _strength(images, _IMPULSE, severity)
+    share = rung(images, _IMPULSE, severity)
     return images.masked_fill(drawn < share, 1.0).masked_fill(drawn < share / 2, 0.0)
 
 
 def _speckle_noise(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Noise that grows with the light: x + σ x n."""
-    return images + _strength(images, _SPECKLE, severity) * images * _normal(images, generator)
-
-
-def _strength(images: Tensor, ladder: tuple[tuple[float, ...], tuple[float, ...]], severity: int) -> float:
-    small, standard = ladder
-    return between(images, small[severity - 1], standard[severity - 1])
+    return images + rung(images, _SPECKLE, severity) * images * _normal(images, generator)
 
 
 def _normal(images: Tensor, generator: torch.Generator) -> Tensor:

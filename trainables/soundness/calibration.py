@@ -21,8 +21,8 @@ COLDEST, HOTTEST = 0.05, 20.0
 STEPS = 100
 """Most halvings or Newton steps of a fit; it takes about ten."""
 
-ROWS = 8192
-"""Images whose logits are held in float64 at once during a fit."""
+ENTRIES = 2**16
+"""Logits that are held in float64 at once during a fit: so few stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -281,13 +281,14 @@ def _slope(logits: Tensor, labels: Tensor, inverse: float) -> tuple[float, float
     With p = softmax(z / T) they are the means over images of E_p[z] - z_label and of Var_p[z].
     """
     slope = curvature = 0.0
-    for part, truth in zip(logits.split(ROWS), labels.split(ROWS), strict=True):
+    rows = max(1, ENTRIES // logits.shape[1])
+    for part, truth in zip(logits.split(rows), labels.split(rows), strict=True):
         # Measured from the label's own logit: what is subtracted later would cost digits.
         z = part.double() - part.double().gather(1, truth[:, None])
-        p = (z * inverse).softmax(1)
-        mean = (p * z).sum(1, keepdim=True)
+        weighted = (z * inverse).softmax(1).mul_(z)
+        mean = weighted.sum(1)
         slope += float(mean.sum())
-        curvature += float((p * (z - mean) ** 2).sum())
+        curvature += float((weighted.mul_(z).sum(1) - mean.square()).sum())
     return slope / len(logits), curvature / len(logits)
 
 

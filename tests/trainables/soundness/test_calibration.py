@@ -105,6 +105,13 @@ def test_a_classwise_error_worked_by_hand():
     assert classwise_calibration_error(logits, torch.tensor([0, 1]), bins=1) == pytest.approx(0.4 / 3)
 
 
+def test_a_bin_of_a_classwise_error_holds_its_upper_edge():
+    logits = logits_for([0.5, 0.25, 0.25], [0.7, 0.2, 0.1])
+    assert logits.softmax(1)[0, 0] == 0.5
+    # Two bins. Gaps of class 0: 0.5 below and -0.7 above; of class 1: 0.55 below; of class 2: -0.35 below.
+    assert classwise_calibration_error(logits, torch.tensor([0, 1]), bins=2) == pytest.approx(2.1 / 6)
+
+
 def test_a_classwise_error_agrees_with_a_loop():
     logits, labels = planted(300, 4, 2.0, seed=1)
     probabilities, bins, total = logits.double().softmax(1).numpy(), 15, 0.0

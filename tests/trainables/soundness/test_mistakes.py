@@ -24,6 +24,14 @@ def test_the_surest_mistakes_come_first():
     assert mistakes(probabilities.log(), torch.tensor([0, 0, 2, 0]), most=1) == found[:1]
 
 
+def test_of_equally_sure_mistakes_those_that_leave_the_truth_least_come_first():
+    logits = torch.tensor([[10.0, 100.0, 0.0], [5.0, 100.0, 0.0], [1.0, 0.0, 0.0]])
+    found = mistakes(logits, torch.tensor([0, 0, 0]), most=2)
+    assert found[0].confidence == found[1].confidence == 1
+    assert [one.index for one in found] == [1, 0]
+    assert found[0].probability < found[1].probability
+
+
 def test_equal_mistakes_are_in_the_order_of_their_rows():
     logits = torch.tensor([[1.0, 0.0]]).repeat(40, 1)
     found = mistakes(logits, torch.ones(40, dtype=torch.int64), most=5)

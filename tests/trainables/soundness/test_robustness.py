@@ -92,6 +92,21 @@ def test_images_come_in_batches_and_each_once():
     assert found.images == BATCH + 5
 
 
+def test_what_is_drawn_is_another_in_each_batch_and_the_same_at_each_severity():
+    seen = []
+
+    def logits_of(images):
+        seen.append(images[0])
+        return by_colour(images)
+
+    images = torch.full((2 * BATCH, 3, 12, 12), 0.5)
+    named = {"gaussian_noise": CORRUPTIONS["gaussian_noise"]}
+    robustness(logits_of, images, torch.arange(2 * BATCH) % 3, seed=0, corruptions=named)
+    first, second = ([image - 0.5 for image in seen[start + 1 : start + 6]] for start in (0, 6))
+    assert not torch.allclose(first[0], second[0])
+    assert torch.allclose(first[1] / 0.06, first[0] / 0.04, atol=1e-4)
+
+
 def test_colours_are_not_changed_where_there_are_none():
     images, labels = photographs(4, channels=1)
     found = robustness(lambda grey: grey.flatten(1)[:, :3], images, labels, seed=0)

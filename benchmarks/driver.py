@@ -26,6 +26,8 @@ import numpy as np
 import psutil
 
 from search import Store, Study
+from search.agenda import Agenda
+from search.checkpoints import CONFIRM, PERTURB, SEARCH
 from search.execution.resources import Resources
 from search.recording import Recording
 from search.view.lines import LineView
@@ -75,16 +77,22 @@ def run(given: argparse.Namespace, store: Store) -> None:
     ledger = register.open_ledger(store, study.spec, space, study.spec.name)
     register.enter(ledger, study.spec)
     random = np.random.default_rng(0)
-    confirm = register.open_ledger(store, study.spec, space, register.confirm_name(study.spec.name))
+    ledgers = {SEARCH: ledger}
+    for phase, name in (
+        (CONFIRM, register.confirm_name("driver")),
+        (PERTURB, register.perturb_name("driver")),
+    ):
+        ledgers[phase] = register.read_ledger(store, name, space)
+    resources = Resources(given.workers, 1, 0.0)
+    agenda = Agenda(study.spec, store, ledgers, workers=given.workers)
     with (
         hushed_optuna(),
         open("/dev/null", "w") as nowhere,
         Recording(
-            store, study.spec, space, Fixed(**fixed.model_dump()), [ledger, confirm], LineView(nowhere)
+            store, study.spec, space, Fixed(**fixed.model_dump()), agenda.ledgers, LineView(nowhere)
         ) as recording,
     ):
-        confirmation = study._confirmation(ledger, confirm)
-        program = study._program(confirmation, ledger, 1, recording, Resources(given.workers, 1, 0.0))
+        program = agenda.program(1, recording, recording, resources)
         process = psutil.Process()
         waits: list[float] = []
         living: dict[tuple[str, int], int] = {}

@@ -112,7 +112,7 @@ def spent(records: Sequence[EpochRecord], trial: FrozenTrial | None = None) -> d
 
 def account_of(
     search: Sequence[FrozenTrial],
-    confirmation: Sequence[FrozenTrial],
+    others: Sequence[FrozenTrial],
     sessions: Sequence[Mapping[str, Any]],
     budget: int,
     winner: Sequence[FrozenTrial],
@@ -121,20 +121,20 @@ def account_of(
 
     Args:
         search: The search's trials.
-        confirmation: The trainings of its confirmation.
+        others: The trainings of its confirmation, and of changes to the winner.
         sessions: As `session` writes them. One that was killed is taken to have ended with its last record.
         budget: Epochs of a trial.
         winner: The trial that won, and its trainings of the confirmation.
     """
     steps = sorted(
         (time_of(trial, record.epoch) / 1000, sum(spent([record]).values()))
-        for trial in (*search, *confirmation)
+        for trial in (*search, *others)
         for record in records_of(trial)
     )
     if not sessions or not any(seconds for _, seconds in steps):
         return None
     seconds = dict.fromkeys(KINDS, 0.0)
-    for trial in (*search, *confirmation):
+    for trial in (*search, *others):
         for kind, value in spent(records_of(trial), trial).items():
             seconds[kind if kind in KINDS else "other"] += value
     total = 0.0

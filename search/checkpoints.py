@@ -15,7 +15,7 @@ from search.execution.names import BEST
 from search.places import Place
 from search.store.layout import Store
 
-SEARCH, CONFIRM = "search", "confirm"
+SEARCH, CONFIRM, PERTURB = "search", "confirm", "perturb"
 """The phases of a study."""
 
 LEDGER = "ledger"
@@ -77,10 +77,10 @@ class Checkpoints(Listener):
         self.tidy(phase, trial)
 
     def tidy(self, phase: str, trial: FrozenTrial) -> None:
-        """All but the best weights of a COMPLETE trial goes once the trial has ended."""
+        """What nobody asks for any more goes: all but a COMPLETE trial's best weights; of a changed winner, all."""
         place = self.place(phase, trial.number)
         with suppress(OSError):  # what cannot go takes room, and nothing else
-            if trial.state is TrialState.COMPLETE:
+            if trial.state is TrialState.COMPLETE and phase != PERTURB:
                 place.remove(*(name for name in place.files() if name != BEST))
             elif trial.state.is_finished():
                 place.clear()
@@ -118,4 +118,4 @@ class Checkpoints(Listener):
 
 
 def _parts(phase: str, number: int) -> list[str]:
-    return [CONFIRM, str(number)] if phase == CONFIRM else [str(number)]
+    return [str(number)] if phase == SEARCH else [phase, str(number)]

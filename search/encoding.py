@@ -158,7 +158,15 @@ class Encoding:
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
         """`count` points, drawn uniformly as the space's own random draws are: shape (count, columns)."""
-        return self._settle(rng.random((count, self.columns)), stretched=True)
+        return self.at_quantiles(rng.random((count, self.columns)))
+
+    def at_quantiles(self, points: Array) -> Array:
+        """Recipes by how much of each parameter's own range lies below: shape (points, columns), as `draw` has them.
+
+        Args:
+            points: Shape (points, columns), each in [0, 1]; for a choice the largest column wins.
+        """
+        return self._settle(points, stretched=True)
 
     def draw_believed(self, rng: np.random.Generator, count: int) -> Array:
         """The same, drawn from the priors of the parameters that have one."""

@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.decisions.history import History
 from search.decisions.phase import STATUS
-from search.ledger import Ledger, records_of
+from search.ledger import PAUSES, Ledger, records_of
 from search.register import DIGEST, SPEC, find_study, study_names
 from search.searchers.keep_away import DIVERGED
 from search.spec import StudySpec
@@ -75,12 +75,14 @@ def history_of(study: optuna.Study, space: SearchSpace) -> History:
     spec = StudySpec.model_validate(study.user_attrs[SPEC])
     history = History(space, spec.epochs)
     trials = [trial for trial in study.get_trials(deepcopy=False) if _is_of(trial, space)]
-    for number, trial in enumerate(trials):  # numbered anew: those of another space are left out
+    for trial in trials:
+        number = trial.number
         run = history.begin(number, trial.params)
         for record in records_of(trial):
             if record.epoch <= spec.epochs:
                 history.record(number, record.epoch, record.score)
         run.status = STATUS.get(trial.state, run.status)
+        run.pauses = list(trial.user_attrs.get(PAUSES, []))
         run.diverged = DIVERGED in trial.user_attrs
     return history
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search.decisions.budget import Budget
+from search.decisions.folds import FoldScheduler
 from search.decisions.history import History
-from search.decisions.policy import Searcher
+from search.decisions.policy import Policy, Searcher
 from search.decisions.scheduler import Scheduler
 from search.forecast.forecast import Forecast
 from search.schedulers import SCHEDULERS, make_scheduler
 from search.searchers.registry import SEARCHERS, make_searcher
-from spaces import InputError
+from search.spec import StudySpec
+from spaces import InputError, SearchSpace
 from spaces.errors import shown
 from trainables.seeds import derive_seed
 
@@ -61,3 +64,44 @@ def make_parts(
             forecast=forecast,
         )
     return searcher, scheduler
+
+
+def policy_of(
+    spec: StudySpec,
+    space: SearchSpace,
+    grace: int,
+    budget: Budget | None = None,
+    memory: Sequence[History] = (),
+) -> Policy:
+    """Who decides in a study, without anything seen yet.
+
+    Args:
+        spec: The study.
+        space: Its space.
+        grace: Its first rung, epochs.
+        budget: What it may spend; without one, no limit.
+        memory: What earlier studies saw.
+    """
+    searcher, scheduler = make_parts(
+        spec.searcher,
+        spec.scheduler,
+        spec.epochs,
+        seed=derive_seed(spec.seed, "decisions"),
+        grace=grace,
+        eta=spec.eta,
+        finish=max(1, spec.finalists),
+        memory=memory,
+    )
+    if spec.trainings > 1 and spec.scheduler != "none":
+        scheduler = FoldScheduler(scheduler, spec.epochs, spec.trainings)
+    return Policy(history_for(spec, space), searcher, scheduler, budget)
+
+
+def history_for(spec: StudySpec, space: SearchSpace) -> History:
+    """The history of a study that has seen nothing yet."""
+    return History(
+        space,
+        spec.budget,
+        spec.epochs if spec.trainings > 1 else None,
+        timed=spec.time is not None or spec.gpu_hours is not None,
+    )

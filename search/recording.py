@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from statistics import fmean
 from types import TracebackType
@@ -11,6 +11,7 @@ from types import TracebackType
 from optuna.trial import FrozenTrial
 
 from search.answer.race import Race
+from search.checkpoints import CONFIRM, SEARCH
 from search.decisions.listener import Listener
 from search.ledger import Ledger
 from search.recipe import recipe_of
@@ -31,8 +32,6 @@ from trainables.config import Fixed
 from trainables.data.dataset import Origin
 from trainables.protocol import EpochRecord
 
-PHASES = ("search", "confirm")
-
 
 class Recording(Listener):
     """A listener (see `search.decisions.listener.Listener`) that keeps MLflow and the screen up to date.
@@ -45,7 +44,7 @@ class Recording(Listener):
         spec: The study.
         space: Its space.
         fixed: Its constants, every ``auto`` decided.
-        ledgers: Of the search and of the confirmation.
+        ledgers: Phase → its ledger: of the search, and of what follows it in this run.
         view: Who watches.
         origin: Where the images come from, of a data set that was read from a source.
     """
@@ -56,7 +55,7 @@ class Recording(Listener):
         spec: StudySpec,
         space: SearchSpace,
         fixed: Fixed,
-        ledgers: Sequence[Ledger],
+        ledgers: Mapping[str, Ledger],
         view: View,
         origin: Origin | None = None,
     ) -> None:
@@ -65,12 +64,12 @@ class Recording(Listener):
         self._fixed = fixed
         self._view = view
         self._race: tuple[set[str], int, bool] | None = None
+        self._changes: tuple[int, int] | None = None
         self._origin = origin
-        self._ledgers = dict(zip(PHASES, ledgers, strict=True))
-        phases = PHASES if spec.finalists else PHASES[:1]
+        self._ledgers = ledgers
         self._scores: dict[tuple[str, int], dict[int, float]] = {}
-        uid = uid_of(ledgers[0])
-        self._projections = {phase: Projection(store, spec.name, phase=phase, uid=uid) for phase in phases}
+        uid = uid_of(ledgers[SEARCH])
+        self._projections = {phase: Projection(store, spec.name, phase=phase, uid=uid) for phase in ledgers}
 
     def __enter__(self) -> Recording:
         spec = self._spec
@@ -95,7 +94,7 @@ class Recording(Listener):
         return self
 
     def _tell_mended(self, phase: str, count: int) -> None:
-        trials = "trial" if phase == PHASES[0] else "confirmation"
+        trials = {SEARCH: "trial", CONFIRM: "confirmation"}.get(phase, "change")
         self._view.on_note(f"MLflow lacked something of {words.count(count, trials)}, and has it now")
 
     def __exit__(
@@ -144,7 +143,7 @@ class Recording(Listener):
     def on_closing(self, phase: str, reason: str) -> None:
         """To the screen, where a search could have ended for more reasons than its number of trials."""
         others = (*LIMITS[1:], "enough")
-        if phase == PHASES[0] and any(getattr(self._spec, name) for name in others):
+        if phase == SEARCH and any(getattr(self._spec, name) for name in others):
             self._view.on_note(f"no new trials: {reason}")
 
     def on_race(self, race: Race, trainings: int) -> None:
@@ -154,6 +153,12 @@ class Recording(Listener):
             self._race = news
             self._view.on_race(race, trainings)
 
+    def on_changes(self, changes: int, trainings: int) -> None:
+        """The winner is trained again with so many changes; said once."""
+        if (changes, trainings) != self._changes:
+            self._changes = changes, trainings
+            self._view.on_changes(changes, trainings)
+
     def flush(self) -> bool:
         """Wait a minute at most until MLflow has what happened so far; whether it has."""
         written = [projection.flush() for projection in self._projections.values()]
@@ -161,7 +166,7 @@ class Recording(Listener):
 
     def run_id(self, number: int) -> str | None:
         """MLflow's run of a trial of the search, as far as it is written."""
-        return self._projections["search"].run_id(number)
+        return self._projections[SEARCH].run_id(number)
 
     def conclude(self, result: StudyResult) -> None:
         """The leaderboard, the winning recipe and its figures, on the parent run."""
@@ -170,7 +175,7 @@ class Recording(Listener):
         metrics: dict[str, float] = {}
         if any(trial.state == "COMPLETE" for trial in result.trials):
             best = result.best
-            seed = self._ledgers["search"].trial(best.number).user_attrs["seed"]
+            seed = self._ledgers[SEARCH].trial(best.number).user_attrs["seed"]
             artifacts["recipe.yaml"] = recipe_of(
                 self._spec, best.params, seed=seed, settled=self._fixed.model_dump()
             )
@@ -187,6 +192,6 @@ class Recording(Listener):
                 metrics["winner/above_baseline_margin"] = difference.margin
         if result.account is not None:
             metrics |= result.account.metrics()
-        self._projections["search"].annotate(tags=tags, metrics=metrics, artifacts=artifacts)
+        self._projections[SEARCH].annotate(tags=tags, metrics=metrics, artifacts=artifacts)
         for projection in self._projections.values():
             projection.flush()

@@ -32,6 +32,11 @@ def confirm_name(study: str) -> str:
     return f"{study}@confirm"
 
 
+def perturb_name(study: str) -> str:
+    """The ledger study of a perturbation."""
+    return f"{study}@perturb"
+
+
 @contextmanager
 def alone(store: Store, name: str) -> Iterator[StudyLock]:
     """Hold the lock of the one driver that a study may have; a dead process holds none.
@@ -202,7 +207,7 @@ def find_study(store: Store, name: str) -> optuna.Study:
 
 
 def study_names(store: Store) -> list[str]:
-    """Names of the studies in the store, confirmations left out."""
+    """Names of the studies in the store, confirmations and perturbations left out."""
     if store.optuna is None and not store.optuna_db.exists():
         return []
     names = optuna.get_all_study_names(open_storage(store))

@@ -10,8 +10,9 @@ from optuna.trial import FrozenTrial
 
 from search.account import KINDS, Account, account_of, sessions_of, spent
 from search.answer.answer import Answer
+from search.answer.changes import Changes
 from search.answer.confirmation import confirms
-from search.checkpoints import Checkpoints
+from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
 from search.ledger import Ledger, begun, records_of
 from search.score import score_of
 from search.spec import StudySpec
@@ -80,6 +81,7 @@ class StudyResult:
         epochs: Full budget of a trial.
         parameters: Names of the parameters that the study's space has, in its order.
         account: Where the time went, as far as it was told.
+        changes: What changing one parameter of the winner at a time does, where that was tried.
     """
 
     name: str
@@ -88,6 +90,7 @@ class StudyResult:
     epochs: int = 0
     parameters: Sequence[str] = field(default_factory=tuple)
     account: Account | None = None
+    changes: Changes | None = None
 
     @property
     def best(self) -> TrialSummary:
@@ -145,24 +148,26 @@ class StudyResult:
 
 def result_of(
     spec: StudySpec,
-    ledger: Ledger,
-    confirm: Ledger,
+    ledgers: Mapping[str, Ledger],
     answer: Answer | None,
+    changes: Changes | None,
     checkpoints: Checkpoints,
     run_id: Callable[[int], str | None] = lambda number: None,
 ) -> StudyResult:
-    """A study as its two ledgers have it.
+    """A study as its ledgers have it.
 
     Args:
         spec: The study.
-        ledger: The search's.
-        confirm: The confirmation's.
+        ledgers: Phase → its ledger.
         answer: What the confirmation says, if it does.
+        changes: What is known of changes to the winner, where there were any.
         checkpoints: Where weights are.
         run_id: Trial's number → its run in MLflow, where that is known.
     """
+    ledger = ledgers[SEARCH]
     trials = begun(ledger.trials())
-    trainings = confirm.trials()
+    trainings = ledgers[CONFIRM].trials()
+    others = [*trainings, *ledgers[PERTURB].trials()]
     won: list[FrozenTrial] = []
     if answer is not None:
         won = [
@@ -180,7 +185,8 @@ def result_of(
             for trial in trials
         ],
         answer=answer,
+        changes=changes,
         epochs=spec.budget,
         parameters=tuple(ledger.space.leaves()),
-        account=account_of(trials, trainings, sessions_of(ledger), spec.budget, won),
+        account=account_of(trials, others, sessions_of(ledger), spec.budget, won),
     )

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from search import register
 from search.account import session
-from search.answer.confirmation import Confirmation
-from search.checkpoints import CONFIRM, SEARCH, Checkpoints
-from search.decisions.budget import Budget
-from search.decisions.folds import FoldScheduler
-from search.decisions.history import History
+from search.agenda import Agenda, Wanted
+from search.answer.perturbation import check_parameters
+from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
 from search.decisions.listener import Listeners
-from search.decisions.phase import Phase
-from search.decisions.policy import Policy
-from search.decisions.program import Program
-from search.decisions.scheduler import NoScheduler
-from search.elapsed import elapsed
 from search.errors import StudyError
 from search.ledger import Ledger, begun
-from search.memory import named, remember
-from search.policies import make_parts
+from search.memory import history_of, named
 from search.quiet import hushed_optuna
 from search.recording import Recording
 from search.result import StudyResult, result_of
-from search.searchers.uniform import Uniform
 from search.spec import OWN_CORE, StudySpec, load_spec
 from search.store.databases import prepare
 from search.store.layout import Store
@@ -39,11 +29,10 @@ from search.view.view import View
 from spaces import InputError, SearchSpace
 from trainables.config import Fixed
 from trainables.data.naming import find_dataset
-from trainables.seeds import derive_seed
 
 if TYPE_CHECKING:
     from search.execution.cluster import Cluster
-    from search.execution.resources import Resources
+    from search.insight.insight import Insight
     from search.preparation import Prepared
     from trainables.material import Material
 
@@ -78,11 +67,12 @@ class Study:
         """
         return cls(load_spec(name_or_path, overrides), store or Store.default())
 
-    def run(self, view: View | None = None) -> StudyResult:
+    def run(self, view: View | None = None, *, wanted: Wanted | None = None) -> StudyResult:
         """Run the study, or go on where it was interrupted, to its end.
 
         Args:
             view: Who shows what happens; nobody if not given.
+            wanted: What about the winner is to be changed afterwards, see `perturb`.
 
         Raises:
             InputError: Something about the spec, data, model or space is wrong; no trial has started.
@@ -92,7 +82,7 @@ class Study:
         space = self.spec.search_space()
         named(self.spec, space, self.store)  # a mistyped name is answered before anything heavy begins
         with register.alone(self.store, self.spec.name) as lock, hushed_optuna():
-            result = self._run(space, view if view is not None else Silent(), lock)
+            result = self._run(space, view if view is not None else Silent(), lock, wanted)
         failed = [trial for trial in result.trials if trial.state == "FAIL"]
         if failed and not any(trial.state == "COMPLETE" for trial in result.trials):
             raise StudyError(
@@ -101,7 +91,7 @@ class Study:
             )
         return result
 
-    def _run(self, space: SearchSpace, view: View, lock: StudyLock) -> StudyResult:
+    def _run(self, space: SearchSpace, view: View, lock: StudyLock, wanted: Wanted | None) -> StudyResult:
         from search.execution.clusters import cluster_of
         from search.execution.resources import find_resources
         from search.execution.sharing import most_workers, share_cards
@@ -134,18 +124,25 @@ class Study:
             fixed = self._settled(ledger, prepared.material, cluster)
             check_processes(spec, space, fixed, prepared.material)
             resources = share_cards(resources, spec, space, fixed, prepared.material, cluster)
-            confirm = register.open_ledger(
-                self.store, spec, space, register.confirm_name(spec.name), patience
+            names = {CONFIRM: register.confirm_name(spec.name), PERTURB: register.perturb_name(spec.name)}
+            ledgers = {
+                phase: register.open_ledger(self.store, spec, space, name, patience)
+                if phase != PERTURB or wanted is not None
+                else register.read_ledger(self.store, name, space)
+                for phase, name in names.items()
+            }
+            agenda = Agenda(
+                spec, self.store, {SEARCH: ledger, **ledgers}, workers=resources.workers, wanted=wanted
             )
-            confirmation = self._confirmation(ledger, confirm, resources.workers)
-            ledgers = [ledger, confirmation.ledger]
             checkpoints = self._checkpoints
             with Recording(
-                self.store, spec, space, fixed, ledgers, view, prepared.dataset.origin
+                self.store, spec, space, fixed, agenda.ledgers, view, prepared.dataset.origin
             ) as recording:
                 with session(ledger, resources.workers, began):
                     view.on_study(spec, begun(ledger.trials()), resources.workers)
-                    program = self._program(confirmation, ledger, prepared.grace, recording, resources)
+                    program = agenda.program(
+                        prepared.grace, recording, Listeners(recording, checkpoints), resources
+                    )
                     if not program.is_done:
                         from search.execution.keeper import reach
                         from search.execution.seat import Shared
@@ -173,7 +170,7 @@ class Study:
                                 silence,
                                 patience,
                             )
-                    for phase, one in zip((SEARCH, CONFIRM), ledgers, strict=True):
+                    for phase, one in agenda.ledgers.items():
                         for trial in one.trials():  # of those too that ended as an earlier driver died
                             checkpoints.tidy(phase, trial)
                     evaluate = evaluator(
@@ -183,11 +180,18 @@ class Study:
                         lambda number: checkpoints.place(CONFIRM, number),
                         cluster.compute,
                     )
-                    answer = confirmation.answer(evaluate) if spec.finalists else None
+                    answer = agenda.confirmation.answer(evaluate) if spec.finalists else None
                     if answer is not None:
                         checkpoints.keep({one.number for one in answer.finalists}, ledger.trials())
                     recording.flush()
-                result = result_of(spec, ledger, confirmation.ledger, answer, checkpoints, recording.run_id)
+                result = result_of(
+                    spec,
+                    {SEARCH: ledger, **ledgers},
+                    answer,
+                    agenda.changes(answer),
+                    checkpoints,
+                    recording.run_id,
+                )
                 recording.conclude(result)
         view.on_result(result)
         return result
@@ -215,13 +219,46 @@ class Study:
             "finalists": finalists or self.spec.finalists or default,
             "finalist_seeds": seeds or self.spec.finalist_seeds,
         }
+        self._must_be_searched("confirmed")
+        return Study(self.spec.model_copy(update=update), self.store).run(view)
+
+    def perturb(
+        self, view: View | None = None, *, seeds: int | None = None, only: Sequence[str] = ()
+    ) -> StudyResult:
+        """Change one parameter of the winner at a time, up, down and off, and train each change again.
+
+        Each is trained on the seeds that measured the winner, and compared seed by seed. What is trained already
+        counts; the test split stays as it is.
+
+        Args:
+            view: As for `run`.
+            seeds: With how many seeds, from 1; the study's ``finalist_seeds`` if not given.
+            only: Parameters to change; all that can vary if none are given.
+
+        Returns:
+            The study, with `StudyResult.changes`.
+
+        Raises:
+            InputError: The search is not over, no trial of it is COMPLETE, or the winner has no such parameter; and
+                what `run` raises.
+        """
+        if seeds is not None and seeds < 1:
+            raise InputError(f"seeds must be 1 or more, but got {seeds}")
+        self._must_be_searched("perturbed")
+        try:
+            winner = self.result().best.params
+        except LookupError as error:
+            raise InputError(str(error)) from None
+        check_parameters(self.spec.search_space(), winner, only)
+        return self.run(view, wanted=Wanted(seeds or self.spec.finalist_seeds, tuple(only)))
+
+    def _must_be_searched(self, what: str) -> None:
         ledger = Ledger(register.find_study(self.store, self.spec.name), self.spec.search_space())
         if not register.is_searched(ledger, self.spec):
             raise InputError(
-                f"to be confirmed a search must be over, but that of study {self.spec.name!r} is not; "
+                f"to be {what} a search must be over, but that of study {self.spec.name!r} is not; "
                 "`finetune-search run` goes on with it"
             )
-        return Study(self.spec.model_copy(update=update), self.store).run(view)
 
     def result(self) -> StudyResult:
         """The study as it stands, without running anything.
@@ -230,21 +267,27 @@ class Study:
             InputError: There is no such study in the store.
         """
         ledger = Ledger(register.find_study(self.store, self.spec.name), self.spec.search_space())
-        confirm = register.read_ledger(self.store, register.confirm_name(self.spec.name), ledger.space)
-        answer = self._confirmation(ledger, confirm).answer(None) if self.spec.finalists else None
-        return result_of(self.spec, ledger, confirm, answer, self._checkpoints)
+        names = {
+            CONFIRM: register.confirm_name(self.spec.name),
+            PERTURB: register.perturb_name(self.spec.name),
+        }
+        ledgers = {SEARCH: ledger} | {
+            phase: register.read_ledger(self.store, name, ledger.space) for phase, name in names.items()
+        }
+        agenda = Agenda(self.spec, self.store, ledgers)
+        answer = agenda.confirmation.answer(None) if self.spec.finalists else None
+        return result_of(self.spec, ledgers, answer, agenda.changes(answer), self._checkpoints)
 
-    def _confirmation(self, ledger: Ledger, confirm: Ledger, workers: int = 1) -> Confirmation:
-        spec, space = self.spec, ledger.space
-        return Confirmation(
-            ledger,
-            confirm,
-            baseline=space.baseline(),
-            finalists=spec.finalists,
-            seeds=spec.finalist_seeds,
-            seed=spec.seed,
-            workers=workers,
-        )
+    def insight(self) -> Insight:
+        """What the trials so far say: which parameters matter, and whether stopping early was safe.
+
+        Raises:
+            InputError: There is no such study in the store.
+        """
+        from search.insight.insight import insight_of
+
+        space = self.spec.search_space()
+        return insight_of(history_of(register.find_study(self.store, self.spec.name), space), self.spec.seed)
 
     def _settled(self, ledger: Ledger, material: Material, cluster: Cluster) -> Fixed:
         """The study's constants with every ``auto`` decided, once and for all of its life."""
@@ -263,111 +306,9 @@ class Study:
             fixed = fixed.model_copy(update={"compile": False})
         return fixed
 
-    def _program(
-        self,
-        confirmation: Confirmation,
-        ledger: Ledger,
-        grace: int,
-        recording: Recording,
-        resources: Resources,
-    ) -> Program:
-        """Search and confirmation, standing where the ledger says."""
-        spec, space = self.spec, ledger.space
-        listeners = Listeners(recording, self._checkpoints)
-        began = time.monotonic() - max(elapsed(ledger.trials()).values(), default=0.0)
-
-        def seed_of(phase: str) -> Callable[[int], int]:
-            return lambda number: derive_seed(spec.seed, phase, number) % 2**31
-
-        search = Phase(
-            SEARCH,
-            ledger,
-            self.policy(space, grace, self._budget(ledger, resources), remember(ledger, spec, self.store)),
-            max_epochs=spec.budget,
-            seed_of=seed_of("trial"),
-            listener=listeners,
-            clock=lambda: time.monotonic() - began,
-        )
-        if not spec.finalists:
-            return Program(search, None, lambda: register.write_searched(ledger, spec))
-        confirm = Phase(
-            CONFIRM,
-            confirmation.ledger,
-            Policy(
-                self._history(space), Uniform(spec.seed), NoScheduler(), Budget(confirmation.enter_baseline())
-            ),
-            max_epochs=spec.budget,
-            seed_of=seed_of(CONFIRM),
-            listener=listeners,
-        )
-
-        def go_on() -> None:
-            if not register.is_searched(ledger, spec):
-                register.write_searched(ledger, spec)
-            race, trainings, expected = confirmation.go_on()
-            confirm.extend(trainings)
-            recording.on_race(race, expected)
-
-        return Program(search, confirm, go_on)
-
-    def _budget(self, ledger: Ledger, resources: Resources) -> Budget:
-        """What the search may spend; nothing new where it has ended by the same limits before.
-
-        Raises:
-            InputError: GPU-hours limit a study that uses no GPU.
-        """
-        spec, seconds = self.spec, self.spec.time
-        if register.is_searched(ledger, spec):
-            return Budget(trials=0)
-        if spec.gpu_hours is not None:
-            gpus = resources.workers * resources.gpus_per_trial
-            if not gpus:
-                raise InputError("`gpu_hours` needs a GPU, but this study uses none; limit its `time`")
-            seconds = min(seconds or math.inf, 3600 * spec.gpu_hours / gpus)
-        return Budget(spec.most_trials, spec.budget_epochs, seconds, spec.enough, resources.workers)
-
-    def policy(
-        self,
-        space: SearchSpace,
-        grace: int,
-        budget: Budget | None = None,
-        memory: Sequence[History] = (),
-    ) -> Policy:
-        """Who decides in this study, without anything seen yet.
-
-        Args:
-            space: Its space.
-            grace: Its first rung, epochs.
-            budget: What it may spend; without one, no limit.
-            memory: What earlier studies saw.
-        """
-        spec = self.spec
-        searcher, scheduler = make_parts(
-            spec.searcher,
-            spec.scheduler,
-            spec.epochs,
-            seed=derive_seed(spec.seed, "decisions"),
-            grace=grace,
-            eta=spec.eta,
-            finish=max(1, spec.finalists),
-            memory=memory,
-        )
-        if spec.trainings > 1 and spec.scheduler != "none":
-            scheduler = FoldScheduler(scheduler, spec.epochs, spec.trainings)
-        return Policy(self._history(space), searcher, scheduler, budget)
-
     @property
     def _checkpoints(self) -> Checkpoints:
         return Checkpoints(self.store, self.spec.name)
-
-    def _history(self, space: SearchSpace) -> History:
-        spec = self.spec
-        return History(
-            space,
-            spec.budget,
-            spec.epochs if spec.trainings > 1 else None,
-            timed=spec.time is not None or spec.gpu_hours is not None,
-        )
 
 
 def _advice(spec: StudySpec, prepared: Prepared) -> tuple[str, ...]:

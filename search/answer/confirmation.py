@@ -62,7 +62,7 @@ class Confirmation:
         self._finalists = finalists
         self._workers = workers
         self._racing = [derive_seed(seed, "race", index) % 2**31 for index in range(min(seeds, MOST))]
-        self._measuring = [derive_seed(seed, "confirm", index) % 2**31 for index in range(seeds)]
+        self._measuring = measuring_seeds(seed, seeds)
 
     def enter_baseline(self) -> int:
         """Enqueue the baseline's trainings; how many the ledger holds afterwards."""
@@ -233,6 +233,16 @@ class Confirmation:
         self.ledger.note(OPENINGS, [*self.ledger.noted(OPENINGS, []), f"{_now()} by {_who()}"])
         for training in unseen:  # each in a row of its own: some databases take no more than 64 KiB in one
             self.ledger.note(f"{TEST}:{training.number}", evaluate(training).noted())
+
+
+def measuring_seeds(seed: int, count: int) -> list[int]:
+    """The first so many of the seeds with which a study's winner is measured.
+
+    Args:
+        seed: The study's.
+        count: How many.
+    """
+    return [derive_seed(seed, "confirm", index) % 2**31 for index in range(count)]
 
 
 def confirms(training: FrozenTrial, candidate: Confirmed) -> bool:

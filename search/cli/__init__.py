@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.confirm)
+app.command()(run.perturb)
 app.command()(data.check)
 app.command(name="list")(studies.list_studies)
 app.command()(studies.show)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from search.cli.parts import NameArgument, StoreOption, load, show_answer, store_of, value
+from search.cli.parts import NameArgument, StoreOption, console, load, show_answer, store_of, value
 
 
 def run(
@@ -110,6 +110,46 @@ def confirm(
         loaded = replace(loaded, spec=loaded.spec.model_copy(update={"ray_address": address}))
     result = _with_view(partial(loaded.confirm, finalists=finalists, seeds=seeds))
     show_answer(load(name, store), result)  # as the study is now
+
+
+def perturb(
+    name: NameArgument,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="With how many seeds each change is trained; as many as the winner was measured with if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PARAMETER",
+            help="Change this parameter only. As often as needed.",
+            show_default=False,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        value("The Ray cluster to use, where it is another than the study's: auto, or host:port.", "ADDRESS"),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Change one parameter of the winner at a time, up, down and off: what does it matter?
+
+    Each change is trained on the seeds that measured the winner, and compared seed by seed, on validation images: the
+    test split stays as it is. What is trained already counts.
+    """
+    from search.view.changes import render_changes
+
+    loaded = load(name, store)
+    if address is not None:
+        loaded = replace(loaded, spec=loaded.spec.model_copy(update={"ray_address": address}))
+    result = _with_view(partial(loaded.perturb, seeds=seeds, only=tuple(only or ())))
+    if result.changes is not None:
+        render_changes(result.changes, console())
 
 
 def _with_view(act: Callable[[Any], Any]) -> Any:

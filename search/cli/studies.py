@@ -19,9 +19,16 @@ def list_studies(store: StoreOption = None) -> None:
 
 
 def show(name: NameArgument, store: StoreOption = None) -> None:
-    """One study's leaderboard and answer, as far as it has come."""
+    """One study's leaderboard and answer, what mattered, and whether stopping early was safe, as far as it has come."""
+    from search.view.changes import render_changes
+    from search.view.insight import render_insight
+
     loaded = load(name, store)
-    show_answer(loaded, loaded.result())
+    result = loaded.result()
+    show_answer(loaded, result)
+    render_insight(loaded.insight(), console())
+    if result.changes is not None:
+        render_changes(result.changes, console())
 
 
 def best(name: NameArgument, store: StoreOption = None) -> None:

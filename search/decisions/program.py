@@ -27,28 +27,28 @@ class Job:
 
 
 class Program:
-    """First the search, then its confirmation.
+    """First the search, then what follows from it: its confirmation, say.
 
-    The confirmation's own list grows: the baseline is needed whatever the search finds, so its
-    trainings fill the workers that the last trials of the search leave idle; the finalists follow
-    once the search is over, and then what their trainings leave open.
+    What follows has lists that grow. The baseline is needed whatever the search finds, so its trainings fill the
+    workers that the last trials of the search leave idle; the finalists follow once the search is over, and then what
+    their trainings leave open.
 
     Args:
         search: The search.
-        confirm: The confirmation, or none.
-        go_on: Called when the search is over, and whenever a training of the confirmation has ended since: enters
-            what is to be trained next, where there is a confirmation.
+        others: What follows, in order.
+        go_on: Called when the search is over, and whenever a training of what follows has ended since: enters what is
+            to be trained next.
     """
 
     def __init__(
-        self, search: Phase, confirm: Phase | None, go_on: Callable[[], None] = lambda: None
+        self, search: Phase, others: Sequence[Phase] = (), go_on: Callable[[], None] = lambda: None
     ) -> None:
         self._search = search
-        self._confirm = confirm
+        self._others = others
         self._go_on = go_on
         self._searched = False
         self._seen = -1
-        self._phases = {phase.name: phase for phase in (search, confirm) if phase is not None}
+        self._phases = {phase.name: phase for phase in (search, *others)}
 
     @property
     def is_done(self) -> bool:
@@ -58,7 +58,7 @@ class Program:
 
     def _advance(self) -> None:
         self._searched = self._searched or self._search.is_done
-        ended = self._confirm.ended if self._confirm is not None else 0
+        ended = sum(phase.ended for phase in self._others)
         if self._searched and ended != self._seen:
             self._seen = ended
             self._go_on()

@@ -124,7 +124,7 @@ class Forecast:
         scores = np.where(np.isfinite(scores), scores, scores[np.isfinite(scores)].min())
         kept = self._choose(scores, REMEMBERED // len(self._memory), 1 / 2)
         points = self._encoding.encode_all([earlier[seen[row][0]].params for row in kept])
-        left = _left(np.array([seen[row][1] for row in kept]), epochs)
+        left = left_of(np.array([seen[row][1] for row in kept]), epochs)
         return self._of_study(points, index), left, Levels(scores, self._ranked).leveled[kept]
 
     def recommended(self, history: History) -> list[Params]:
@@ -248,7 +248,7 @@ class Forecast:
         self._follow(history)
         if not self._ready:
             return None
-        return [self._process.telling(left) for left in _left(np.array(epochs), self._epochs)]
+        return [self._process.telling(left) for left in left_of(np.array(epochs), self._epochs)]
 
     def best(self, history: History, count: int) -> tuple[int, ...]:
         """The trials of which most is expected, the best first; at most `count`."""
@@ -293,7 +293,7 @@ class Forecast:
         numbers += lost
         epochs += [self._epochs] * len(lost)
         scores += [worst] * len(lost)
-        left = _left(np.array(epochs), self._epochs)
+        left = left_of(np.array(epochs), self._epochs)
         self._levels = Levels(np.array(scores), self._ranked)
         return self.points(history, numbers), left, self._levels.leveled, tuple(numbers)
 
@@ -318,7 +318,7 @@ class Forecast:
         return np.sort(np.concatenate([order[:top], rng.choice(order[top:], count - top, replace=False)]))
 
 
-def _left(epochs: NDArray[np.int64], whole: int) -> Array:
+def left_of(epochs: NDArray[np.int64], whole: int) -> Array:
     """What is left to train after `epochs` of `whole`: from 1 (after the first) to 0 (at the full budget)."""
     left: Array = np.zeros(len(epochs)) if whole == 1 else 1.0 - np.log(epochs) / math.log(whole)
     return left

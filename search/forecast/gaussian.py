@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +59,14 @@ class GaussianProcess:
 
     Args:
         slots: Which parameter each column of a point belongs to: shape (columns,).
+        openness: How much further than usual hyperparameters may lie from what is believed before anything is seen.
 
     Sources: Swersky et al., Freeze-thaw Bayesian optimization, 2014 (a value and a course that ends in it);
     Hvarfner et al., Vanilla Bayesian optimization performs great in high dimensions, ICML 2024 (lengthscales that
     grow with the number of dimensions).
     """
 
-    def __init__(self, slots: NDArray[np.int64]) -> None:
+    def __init__(self, slots: NDArray[np.int64], openness: float = 1.0) -> None:
         self._slots = slots
         self._count = int(slots.max(initial=-1)) + 1
         root = np.sqrt(max(1, self._count))
@@ -73,7 +75,7 @@ class GaussianProcess:
         self._mean = np.log(
             np.concatenate([np.full(self._count, 0.5 * root), np.full(self._count, 0.675 * root), scales])
         )
-        self._spread = np.concatenate([np.full(2 * self._count, SPREAD), PRIOR_SPREAD])
+        self._spread = openness * np.concatenate([np.full(2 * self._count, SPREAD), PRIOR_SPREAD])
         self._theta = self._mean
 
     @property
@@ -108,6 +110,42 @@ class GaussianProcess:
             options={"maxiter": iterations},
         )
         self._theta = found.x
+
+    def likely(
+        self, points: Array, left: Array, scores: Array, count: int, rng: np.random.Generator
+    ) -> list[GaussianProcess]:
+        """Processes with other hyperparameters, as probable as the data make them, to be conditioned.
+
+        Drawn from the normal distribution about the most probable ones whose precision is the curvature there
+        (Laplace's approximation).
+
+        Args:
+            points: As for `fit`, which comes before.
+            left: Likewise.
+            scores: Likewise.
+            count: How many.
+            rng: Draws them.
+        """
+        distances, step = _distances(points, points), 0.05
+        curvature = np.zeros((len(self._theta), len(self._theta)))
+        for index in range(len(self._theta)):
+            slopes = []
+            for sign in (1, -1):
+                theta = self._theta.copy()
+                theta[index] += sign * step
+                slopes.append(self._loss(theta, points, left, scores, distances)[1])
+            curvature[index] = (slopes[0] - slopes[1]) / (2 * step)
+        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+        root = vectors / np.sqrt(
+            np.maximum(values, 1 / self._spread.max() ** 2)
+        )  # never wider than was believed
+        found = []
+        for _ in range(count):
+            other = copy(self)
+            drawn = self._theta + root @ rng.standard_normal(len(values))
+            other._theta = np.clip(drawn, self._mean - 4 * self._spread, self._mean + 4 * self._spread)
+            found.append(other)
+        return found
 
     def _loss(
         self, theta: Array, points: Array, left: Array, scores: Array, distances: Array
@@ -203,6 +241,21 @@ class GaussianProcess:
             self._kernel(points, np.zeros(len(points)), self._points, self._left) @ self._weights
         )
         return expected
+
+    def shared(self, points: Array) -> tuple[Array, Array]:
+        """What is expected of recipes for their parameters alone, without what only near twins share.
+
+        Returns:
+            Mean: shape (points,); covariance: shape (points, points).
+        """
+        from scipy.linalg import solve_triangular
+
+        shape = self.shape
+        lengths = shape.value_lengths[self._slots]
+        kernel = shape.value * _matern(points / lengths, self._points / lengths)[0]
+        solved = solve_triangular(self._root, kernel.T, lower=True, check_finite=False)
+        among = shape.value * _matern(points / lengths, points / lengths)[0]
+        return kernel @ self._weights, among - solved.T @ solved
 
     @property
     def differing(self) -> float:

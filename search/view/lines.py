@@ -14,7 +14,7 @@ from search.answer.race import Race
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.view import words
-from search.view.progress import CONFIRM, Entry, Progress, never_raises
+from search.view.progress import CONFIRM, PERTURB, SEARCH, Entry, Progress, never_raises
 from trainables.protocol import EpochRecord
 
 STEPS = 10
@@ -99,7 +99,7 @@ class LineView:
         now = time.monotonic()
         entry = self._progress.on_end(phase, trial, now)
         text = ending(phase, entry)
-        if phase != CONFIRM:
+        if phase == SEARCH:
             text += self._best()
         self._write(f"{text} [{self._standing(phase, now)}]")
 
@@ -110,6 +110,12 @@ class LineView:
         begins = self._progress.phase != CONFIRM
         self._progress.on_race(race, trainings, time.monotonic())
         self._write(f"{over if begins else ''}{words.race(race)}")
+
+    @never_raises
+    def on_changes(self, changes: int, trainings: int) -> None:
+        """The winner is changed."""
+        self._progress.on_changes(changes, trainings, time.monotonic())
+        self._write(words.changes(changes, trainings))
 
     @never_raises
     def on_note(self, text: str) -> None:
@@ -153,10 +159,11 @@ class LineView:
 
 
 def named(phase: str, entry: Entry) -> str:
-    """A trial as people call it: ``trial 12``, ``confirmation 2 (baseline)``."""
-    if phase != CONFIRM:
+    """A trial as people call it: ``trial 12``, ``confirmation 2 (baseline)``, ``change 3 (dropout=0.1)``."""
+    noun = {CONFIRM: "confirmation", PERTURB: "change"}.get(phase)
+    if noun is None:
         return f"trial {entry.number}"
-    return f"confirmation {entry.number}" + (f" ({entry.label})" if entry.label else "")
+    return f"{noun} {entry.number}" + (f" ({entry.label})" if entry.label else "")
 
 
 def broken(phase: str, entry: Entry, reason: str) -> str:

@@ -104,6 +104,11 @@ class LiveView:
         self._tell(self._progress.on_race, race, trainings, time.monotonic())
         self._tell(self._print, words.race(race), "")
 
+    def on_changes(self, changes: int, trainings: int) -> None:
+        """The winner is changed."""
+        self._tell(self._progress.on_changes, changes, trainings, time.monotonic())
+        self._tell(self._print, words.changes(changes, trainings), "")
+
     def on_note(self, text: str) -> None:
         """Printed above the panel."""
         self._tell(self._print, text, "")

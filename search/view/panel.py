@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.view import words
-from search.view.progress import CONFIRM, ENDED, SEARCH, Entry, Progress
+from search.view.progress import CONFIRM, ENDED, PERTURB, SEARCH, Entry, Progress
 
 STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "running": "cyan"}
 NARROW = 60
@@ -88,7 +88,7 @@ def _bar(progress: Progress, now: float, width: int) -> Text:
 
 
 def _states(progress: Progress) -> Text:
-    """Counted for the phase that runs; once that is the confirmation, the search's on the same line."""
+    """Counted for the phase that runs; once that is another than the search, the search's on the same line."""
     line = _line()
     counts = progress.counts(progress.phase)
     running = len(progress.running(progress.phase))
@@ -102,7 +102,7 @@ def _states(progress: Progress) -> Text:
     beside = progress.running(CONFIRM)
     if progress.phase == SEARCH and beside:
         line.append(f"  and {words.count(len(beside), 'training')} of the baseline", "dim")
-    if progress.phase == CONFIRM:
+    if progress.phase != SEARCH:
         line.append(f"  (search: {words.states(progress.counts(SEARCH)) or 'no trials'})", "dim")
     return line
 
@@ -125,6 +125,8 @@ def _epochs(progress: Progress) -> Text:
     confirming = progress.epochs(CONFIRM)
     if confirming:
         line.append(f", {confirming} for the confirmation")
+    if changed := progress.epochs(PERTURB):
+        line.append(f", {changed} for changes to the winner")
     return line
 
 
@@ -148,7 +150,7 @@ def _table(entries: list[Entry], progress: Progress, width: int) -> Table:
 
 
 def _name(entry: Entry) -> str:
-    """``12`` of the search; ``baseline`` or ``12 again`` of the confirmation."""
+    """``12`` of the search; ``baseline`` or ``12 again`` of the confirmation; what is changed."""
     if not entry.label:
         return str(entry.number)
     return f"{entry.label.removeprefix('trial ')} again" if entry.label.startswith("trial ") else entry.label

@@ -19,7 +19,7 @@ from search.view.words import count
 from spaces import Params
 from trainables.protocol import EpochRecord
 
-SEARCH, CONFIRM = "search", "confirm"  # as `search.study` calls them
+SEARCH, CONFIRM, PERTURB = "search", "confirm", "perturb"  # as `search.checkpoints` calls them
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 WINDOW = 60
 """Epochs over which the rate is measured."""
@@ -54,7 +54,7 @@ class Entry:
         last: Score of the newest epoch.
         best: Its score so far, of the finite scores of its epochs.
         live: A worker has it now.
-        label: Of a confirmation: whose recipe it trains again.
+        label: Of a confirmation: whose recipe it trains again; of a perturbation: what is changed.
         reason: Why it was stopped or failed, or ended itself before its full budget.
         scores: Epoch → score.
     """
@@ -109,8 +109,8 @@ class Progress:
         self.phase = SEARCH
         self.started: float | None = None
         self._trials_from = 0.0
-        self._trainings: int | None = None
-        self._entries: dict[str, dict[int, Entry]] = {SEARCH: {}, CONFIRM: {}}
+        self._trainings: dict[str, int] = {}
+        self._entries: dict[str, dict[int, Entry]] = {SEARCH: {}, CONFIRM: {}, PERTURB: {}}
         self._times: deque[float] = deque(maxlen=WINDOW + 1)
 
     # -- what happens -------------------------------------------------------------------------------
@@ -159,7 +159,11 @@ class Progress:
 
     def on_race(self, race: Race, trainings: int, now: float) -> None:
         """The search is over; its confirmation is `trainings` trainings in all, as far as is decided."""
-        self.phase, self._trainings = CONFIRM, trainings
+        self.phase, self._trainings[CONFIRM] = CONFIRM, trainings
+
+    def on_changes(self, changes: int, trainings: int, now: float) -> None:
+        """The winner is trained again with so many changes, in `trainings` trainings."""
+        self.phase, self._trainings[PERTURB] = PERTURB, trainings
 
     def _begin(self, now: float) -> None:
         if self.started is None:
@@ -172,18 +176,15 @@ class Progress:
         return Counter(entry.state for entry in self._entries[phase].values())
 
     def running(self, phase: str | None = None) -> list[Entry]:
-        """Trials that a worker has now, by number; of both phases if none is named.
+        """Trials that a worker has now, by number; of all phases if none is named.
 
         One more than there are workers is always drawn, so that no worker waits for it: it is not shown
         before its turn.
         """
         live = [
-            (name, entry)
-            for name in (SEARCH, CONFIRM)
-            for entry in self._entries[name].values()
-            if entry.live
+            (name, entry) for name in self._entries for entry in self._entries[name].values() if entry.live
         ]
-        live.sort(key=lambda named: (named[1].last is None, named[0] == CONFIRM, named[1].number))
+        live.sort(key=lambda named: (named[1].last is None, named[0] != SEARCH, named[1].number))
         shown = [entry for name, entry in live[: self.workers or None] if phase in {None, name}]
         return sorted(shown, key=lambda entry: (entry.label != "", entry.number))
 
@@ -197,7 +198,7 @@ class Progress:
     def done(self, phase: str = SEARCH) -> int:
         """Trials with a final state."""
         ended = sum(entry.state in ENDED for entry in self._entries[phase].values())
-        return ended + (self._earlier() if phase == CONFIRM else 0)
+        return ended + (self._earlier(phase) if phase != SEARCH else 0)
 
     def total(self, phase: str = SEARCH) -> int | None:
         """How many there will be, as far as is known; none for a search that no number of trials ends."""
@@ -206,8 +207,8 @@ class Progress:
         if phase == SEARCH:
             most = self.spec.most_trials
             return None if most is None else max(most, len(self._entries[SEARCH]))
-        if self._trainings is not None:
-            return self._trainings
+        if phase in self._trainings or phase == PERTURB:
+            return self._trainings.get(phase, 0)
         finalists, seeds = self.spec.finalists, self.spec.finalist_seeds
         race = finalists * min(FEWEST, seeds) if finalists > 1 else 0  # more where it is close
         return race + 2 * seeds if finalists else 0
@@ -259,7 +260,7 @@ class Progress:
         """An estimate; none until there is enough to tell.
 
         Epochs to come over the measured rate. Of the search: trials not begun at the mean epochs of
-        those that ended, and the rest of those begun. Of the confirmation: full budgets. Early on it is
+        those that ended, and the rest of those begun. Of what follows it: full budgets. Early on it is
         too low, as pruned trials are the first to end; a time limit of the study bounds it.
         """
         rate = self.rate(now)
@@ -273,9 +274,11 @@ class Progress:
         mean = sum(ended) / len(ended)
         begun = sum(self._rest(e, mean) for e in self._entries[SEARCH].values() if e.state == "RUNNING")
         coming = self._coming(mean, begun, rate, now) if self.phase == SEARCH else 0.0
-        trainings = max((self.total(CONFIRM) or 0) - self.done(CONFIRM), 0) * self.budget
-        trainings -= sum(entry.epochs for entry in self.running(CONFIRM))
-        return (begun + coming + max(trainings, 0)) / rate
+        trainings = 0
+        for phase in (CONFIRM, PERTURB):
+            ahead = max((self.total(phase) or 0) - self.done(phase), 0) * self.budget
+            trainings += max(ahead - sum(entry.epochs for entry in self.running(phase)), 0)
+        return (begun + coming + trainings) / rate
 
     def _coming(self, mean: float, begun: float, rate: float, now: float) -> float:
         """Epochs of trials that have not begun, by the limit that comes first; 0 where only GPU-hours limit."""
@@ -293,7 +296,7 @@ class Progress:
         """Epochs that a living trial has before it: up to the mean; past it, half of what could come."""
         return mean - entry.epochs if entry.epochs < mean else (self.budget - entry.epochs) / 2
 
-    def _earlier(self) -> int:
+    def _earlier(self, phase: str) -> int:
         """Trainings that an earlier driver finished: trials begin in order, so these were passed over."""
-        numbers = self._entries[CONFIRM]
+        numbers = self._entries[phase]
         return max(numbers) + 1 - len(numbers) if numbers else 0

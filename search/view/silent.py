@@ -42,6 +42,9 @@ class Silent:
     def on_race(self, race: Race, trainings: int) -> None:
         """Nothing."""
 
+    def on_changes(self, changes: int, trainings: int) -> None:
+        """Nothing."""
+
     def on_note(self, text: str) -> None:
         """Nothing."""
 

@@ -46,6 +46,9 @@ class View(Protocol):
         `trainings` is what the confirmation takes in all, as far as is decided.
         """
 
+    def on_changes(self, changes: int, trainings: int) -> None:
+        """The winner is trained again with so many changes, one at a time, in so many trainings."""
+
     def on_note(self, text: str) -> None:
         """Something that the user should know, as it should be."""
 

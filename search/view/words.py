@@ -116,6 +116,11 @@ def race(race: Race) -> str:
     return f"{wins}, and is measured with others beside the baseline"
 
 
+def changes(changes: int, trainings: int) -> str:
+    """That the winner is trained again with so many changes."""
+    return f"{count(changes, 'change')} to the winner, one at a time: {count(trainings, 'training')}"
+
+
 def listed(names: Sequence[str]) -> str:
     """``one``, ``one and two``, ``one, two and three``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -58,7 +58,7 @@ def run_all(
         confirm.extend(entered)
         told.append(race)
 
-    program = Program(search, confirm, go_on)
+    program = Program(search, [confirm], go_on)
     live, trained = {}, 0
     while not program.is_done:
         while len(live) < 2 and (job := program.next()) is not None:

@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 from search.decisions.budget import Budget
 from search.decisions.phase import STATUS
 from search.decisions.scheduler import Decision
+from search.policies import policy_of
 from search.view.silent import Silent
 
 
@@ -56,7 +57,7 @@ def test_decisions_on_ray_are_those_of_the_policy_alone(small_study, names):
     study.run(listening)
     events = listening.events
 
-    policy = study.policy(study.spec.search_space(), 1, Budget(study.spec.trials))
+    policy = policy_of(study.spec, study.spec.search_space(), 1, Budget(study.spec.trials))
     told = {}  # trial → what shall become of it
     resumed = 0
     for kind, number, *what in events:

@@ -93,6 +93,28 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
     assert set(epochs_trained(tmp_path).values()) == {1}
     assert all(trial.run_id for trial in again.trials)
 
+    # One thing about the winner is changed at a time, on the seeds that measured it; the test split stays as it is.
+    changes = study.perturb(only=["dropout"]).changes
+    assert changes.params == again.best.params
+    assert (changes.left, changes.seeds) == (0, 2)
+    assert list(changes.scores.values()) == list(result.answer.winner.val)  # not trained again
+    for change in changes.changes:
+        assert change.parameter == "dropout"
+        fails = change.after > 0.25
+        assert (len(change.scores), change.failed) == ((0, 2) if fails else (2, 0))
+        assert (change.verdict == "fails") == fails
+    assert {change.after for change in changes.changes} >= {0.0}
+    assert set(epochs_trained(tmp_path).values()) == {1}
+    assert study.perturb(only=["dropout"]).changes == changes
+    assert set(epochs_trained(tmp_path).values()) == {1}
+    assert study.result().changes == changes
+    states = mlflow_states(study.store, "small", "perturb").values()
+    assert Counter(states)["FINISHED", "COMPLETE"] == sum(len(change.scores) for change in changes.changes)
+    assert not list((study.store.root / "checkpoints" / "small" / "perturb").rglob("*.safetensors"))
+    assert study.run().answer.openings == result.answer.openings
+    with pytest.raises(InputError, match="must be one of the winner's that can vary, but got 'droput'"):
+        study.perturb(only=["droput"])
+
     # Of those that did not win nothing but the weights can go, and it is those that a user is shown.
     winner, answer = result.best, result.answer
     parts = removable(study.store, ["small"])

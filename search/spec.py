@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -258,6 +259,27 @@ def load_spec(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> 
     if spec.trainable != StudySpec.model_fields["trainable"].default and not callable(locate(spec.trainable)):
         raise InputError(f"`trainable` must name a function, but {shown(spec.trainable)} is none")
     return spec
+
+
+def spec_like(spec: StudySpec, overrides: Mapping[str, Any]) -> StudySpec:
+    """A study as another one, but for `overrides`, among them its name.
+
+    Args:
+        spec: The other one.
+        overrides: As for `load_spec`.
+
+    Raises:
+        InputError: There is no new name, or a change makes no sense.
+    """
+    if overrides.get("name") in {None, spec.name}:
+        raise InputError(f"a study like {spec.name!r} must have a name of its own: --name")
+    settings = _overridden(json.loads(spec.model_dump_json()), dict(overrides))
+    try:
+        made = StudySpec.model_validate(settings)
+    except ValidationError as error:
+        raise InputError(broken_law(error, StudySpec.model_fields)[1]) from None
+    made.search_space()
+    return made
 
 
 def _read(name_or_path: str) -> tuple[Path, Document]:

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optuna.trial import TrialState
+
 from search import register
 from search.account import session
 from search.agenda import Agenda, Wanted
+from search.answer.confirmation import confirms
 from search.answer.perturbation import check_parameters
 from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
 from search.decisions.listener import Listeners
 from search.errors import StudyError
-from search.ledger import Ledger, begun
+from search.ledger import REPORT, Ledger, begun, records_of
 from search.memory import history_of, named
 from search.quiet import hushed_optuna
 from search.recording import Recording
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from search.execution.cluster import Cluster
     from search.insight.insight import Insight
     from search.preparation import Prepared
+    from search.verdicts.verdict import Case, Verdict
     from trainables.material import Material
 
 
@@ -305,6 +309,46 @@ class Study:
             # It may have been settled for trials of one process.
             fixed = fixed.model_copy(update={"compile": False})
         return fixed
+
+    def verdicts(self, insight: Insight | None = None) -> list[Verdict]:
+        """What is to be said of the study, each with its evidence and what follows from it.
+
+        Args:
+            insight: What its trials say, where that is known already.
+
+        Raises:
+            InputError: There is no such study in the store.
+        """
+        from search.verdicts.all import verdicts_on
+
+        return verdicts_on(self._case(insight or self.insight()))
+
+    def _case(self, insight: Insight) -> Case:
+        from search.verdicts.verdict import Case
+
+        result, space = self.result(), self.spec.search_space()
+        study = register.find_study(self.store, self.spec.name)
+        confirm = register.read_ledger(self.store, register.confirm_name(self.spec.name), space)
+        try:
+            best = result.best
+        except LookupError:
+            best = None
+        trainings = [
+            trial for trial in study.get_trials(deepcopy=False) if best and trial.number == best.number
+        ]
+        if result.answer is not None:
+            trainings += [one for one in confirm.trials() if confirms(one, result.answer.winner)]
+        images = [trial.user_attrs[REPORT].get("images") for trial in trainings if REPORT in trial.user_attrs]
+        return Case(
+            epochs=self.spec.epochs,
+            history=history_of(study, space),
+            winner=best.params if best else None,
+            insight=insight,
+            trainings=[records_of(one) for one in trainings if one.state is TrialState.COMPLETE],
+            answer=result.answer,
+            changes=result.changes,
+            images=images[0] if images and self.spec.trainings == 1 else None,
+        )
 
     @property
     def _checkpoints(self) -> Checkpoints:

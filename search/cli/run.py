@@ -66,6 +66,10 @@ def run(
             "A Ray cluster that runs already, joined from one of its machines: auto, or host:port.", "ADDRESS"
         ),
     ] = None,
+    like: Annotated[
+        str | None,
+        value("An earlier study of the store to do as; with --name, and what shall differ.", "NAME"),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Run a study, or continue it where it was interrupted.
@@ -73,10 +77,18 @@ def run(
     The same command goes on after Ctrl-C, a crash or a power cut. More --trials make a finished study longer.
     """
     given = dict(locals())
+    from search.spec import spec_like
     from search.study import Study
+    from spaces import InputError
 
-    study, overrides = asked_for(given)
-    loaded = Study.load(study, store=store_of(store), **overrides)
+    named, overrides = asked_for(given)
+    if like is None:
+        loaded = Study.load(named, store=store_of(store), **overrides)
+    elif study is not None:
+        raise InputError(f"one of STUDY and --like must be given, but got {study} and {like}")
+    else:
+        loaded = load(like, store)
+        loaded = replace(loaded, spec=spec_like(loaded.spec, overrides))
     show_answer(loaded, _with_view(loaded.run))
 
 

@@ -19,16 +19,20 @@ def list_studies(store: StoreOption = None) -> None:
 
 
 def show(name: NameArgument, store: StoreOption = None) -> None:
-    """One study's leaderboard and answer, what mattered, and whether stopping early was safe, as far as it has come."""
+    """One study's leaderboard and answer, what mattered, and what to look at, as far as it has come."""
     from search.view.changes import render_changes
     from search.view.insight import render_insight
+    from search.view.verdicts import render_verdicts
 
     loaded = load(name, store)
     result = loaded.result()
     show_answer(loaded, result)
-    render_insight(loaded.insight(), console())
+    insight = loaded.insight()
+    render_insight(insight, console())
     if result.changes is not None:
         render_changes(result.changes, console())
+    elsewhere = f" --store {store}" if store is not None else ""
+    render_verdicts(loaded.verdicts(insight), loaded.spec.name, elsewhere, console())
 
 
 def best(name: NameArgument, store: StoreOption = None) -> None:

@@ -34,6 +34,7 @@ class Effect:
 
     Args:
         name: The parameter; one that several branches have is one (``strategy.*.lr``).
+        qualified: What the space calls it: one name for each branch that has it.
         branches: Switch → options: only recipes with one of these have the parameter, and the effect is among those
             alone; empty where all have it.
         trials: How many trials had it.
@@ -49,6 +50,7 @@ class Effect:
     """
 
     name: str
+    qualified: Sequence[str]
     branches: Mapping[str, Sequence[str]]
     trials: int
     marginal: Marginal
@@ -126,6 +128,7 @@ def effects_of(history: History, surface: Surface) -> list[Effect]:
     found = [
         Effect(
             name=name,
+            qualified=variation.qualified(name),
             branches=variation.branches(name),
             trials=had[name],
             marginal=marginal,

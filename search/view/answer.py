@@ -214,6 +214,10 @@ def _print_places(
     commands = [(f"finetune-search ui{elsewhere}", f"all runs in MLflow{make}")]
     if winner is not None:
         commands.insert(0, (f"finetune-search best {result.name}{elsewhere}", "the winning recipe"))
+    if len(result.trials) > 1:
+        commands.append(
+            (f"finetune-search show {result.name}{elsewhere}", "what mattered, and what to look at")
+        )
     seeds = _seeds_that_tell(result.answer)
     if seeds is not None and seeds > spec.finalist_seeds:
         command = f"finetune-search confirm {result.name} --seeds {seeds}{elsewhere}"

@@ -64,6 +64,11 @@ def mattered(insight: Insight) -> list[str]:
             )
     else:
         said.append("No parameter's effect is told from chance by these trials.")
+        nearest = min(insight.effects, key=lambda effect: effect.chance)
+        said.append(
+            f"Nearest to it comes {nearest.name}: {nearest.share:.0%} of the variance, as chance alone gives in "
+            f"{nearest.chance:.1%} of studies."
+        )
     left = [effect.name for effect in insight.untold]
     if left:
         named = words.listed(left[:MOST_NAMED]) if len(left) <= MOST_NAMED else _and_more(left)

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from search.ledger import records_of
+from search.overview import load_study
+from search.store.layout import Store
 from tests.search.cli.parts import val_losses
 
 SMALL = [
@@ -22,6 +24,8 @@ SMALL = [
 def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
     assert refused("confirm", "small", "--seeds", "2").startswith("to be confirmed a search must be over")
     assert "--seeds" in refused("confirm", "small", "--seeds", "0")
+    assert refused("perturb", "small").startswith("to be perturbed a search must be over")
+    assert "--seeds" in refused("perturb", "small", "--seeds", "0")
     run = ["run", "digits", "--name", "small", "--trials", "2", "--set", "finalists=0", *SMALL]
     code, out, err = command(*run)  # nothing is left to do but to say so
     assert code == 0, err
@@ -45,6 +49,32 @@ def test_run_list_show_best_and_train(command, refused, finished, tmp_path):
     assert (code, err) == (0, "")
     assert "2 trials: 2 COMPLETE" in shown
     assert max(len(line) for line in shown.splitlines() if "/" not in line) <= 80  # paths are not broken
+
+    assert "There are too few trials for so many parameters." in shown
+    assert "  finetune-search run --like small --name small-2 --trials " in shown
+    assert refused("perturb", "small", "--only", "droput") == (
+        "a parameter to change must be one of the winner's that can vary, but got 'droput'; did you mean 'dropout'?"
+    )
+
+    # What a verdict says to type is a study like this one, with a name of its own.
+    assert refused("run", "--like", "small", "--trials", "3") == (
+        "a study like 'small' must have a name of its own: --name"
+    )
+    assert refused("run", "digits", "--like", "small", "--name", "other") == (
+        "one of STUDY and --like must be given, but got digits and small"
+    )
+    assert refused("run", "--like", "smal", "--name", "other").startswith("there is no study 'smal'")
+    assert refused("run", "--like", "small", "--name", "other", "--set", "dropuot=0.1").startswith(
+        "'dropuot' is neither a setting of a study nor a parameter of its space; did you mean 'dropout'?"
+    )
+    code, out, err = command(
+        "run", "--like", "small", "--name", "other", "--set", "dropout=0.1", "--epochs", "2"
+    )
+    assert code == 0, err
+    assert "2 trials:" in out
+    like = load_study(Store(tmp_path / "mlruns"), "other").spec
+    assert (like.epochs, like.narrow["dropout"], like.data) == (2, 0.1, "tests.search.parts:quadrants")
+    assert like.narrow["batch_size"] == {"low": 8, "high": 24, "default": 16}
 
     best = finished.best_trial
     code, recipe, err = command("best", "small")
@@ -92,8 +122,8 @@ def test_a_name_that_is_another_studys(command, finished, words, said):
 def test_what_typer_itself_refuses(refused, command):
     assert refused("lst") == "No such command 'lst'; did you mean 'list'?"
     assert refused("frob") == (
-        "No such command 'frob'; there are: run, confirm, check, list, show, best, train, rehearse, record, submit, "
-        "status, logs, stop, clean, ui"
+        "No such command 'frob'; there are: run, confirm, perturb, check, list, show, best, train, rehearse, record, "
+        "submit, status, logs, stop, clean, ui"
     )
     assert refused("run", "--trails", "3").startswith("No such option: --trails")
     assert refused("show") == "Missing argument 'NAME'; see finetune-search show --help"

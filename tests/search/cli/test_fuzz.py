@@ -121,7 +121,9 @@ def test_settings_that_are_typed(pairs):
 
 @fuzz
 @given(
-    st.sampled_from(["run", "confirm", "check", "show", "best", "train", "record", "clean", "list"]),
+    st.sampled_from(
+        ["run", "confirm", "perturb", "check", "show", "best", "train", "record", "clean", "list"]
+    ),
     st.data(),
 )
 def test_command_lines(name, data):

@@ -27,7 +27,8 @@ import psutil
 
 from search import Store, Study
 from search.agenda import Agenda
-from search.checkpoints import CONFIRM, PERTURB, SEARCH
+from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
+from search.decisions.listener import Listeners
 from search.execution.resources import Resources
 from search.recording import Recording
 from search.view.lines import LineView
@@ -92,7 +93,7 @@ def run(given: argparse.Namespace, store: Store) -> None:
             store, study.spec, space, Fixed(**fixed.model_dump()), agenda.ledgers, LineView(nowhere)
         ) as recording,
     ):
-        program = agenda.program(1, recording, recording, resources)
+        program = agenda.program(1, recording, Listeners(recording, Checkpoints(store, "driver")), resources)
         process = psutil.Process()
         waits: list[float] = []
         living: dict[tuple[str, int], int] = {}

@@ -16,7 +16,7 @@ import statistics
 import _package  # noqa: F401
 import torch
 
-from search.spec import parse_setting
+from search.reading import parse_setting
 from spaces import Params
 from trainables.builder import from_params
 from trainables.config import Fixed

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search import register
 from search.answer.answer import Answer
@@ -21,7 +21,6 @@ from search.decisions.policy import Policy
 from search.decisions.program import Program
 from search.decisions.scheduler import NoScheduler
 from search.elapsed import elapsed
-from search.execution.resources import Resources
 from search.ledger import Ledger, finished
 from search.memory import remember
 from search.policies import history_for, policy_of
@@ -31,6 +30,9 @@ from search.spec import StudySpec
 from search.store.layout import Store
 from spaces import InputError, Params
 from trainables.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from search.execution.resources import Resources
 
 WANTED = "wanted"
 """The note in a perturbation's ledger of what was asked for."""

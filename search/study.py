@@ -20,9 +20,10 @@ from search.errors import StudyError
 from search.ledger import REPORT, Ledger, begun, records_of
 from search.memory import history_of, named
 from search.quiet import hushed_optuna
+from search.reading import load_spec
 from search.recording import Recording
 from search.result import StudyResult, result_of
-from search.spec import OWN_CORE, StudySpec, load_spec
+from search.spec import OWN_CORE, StudySpec
 from search.store.databases import prepare
 from search.store.layout import Store
 from search.store.lock import StudyLock

@@ -42,8 +42,8 @@ def rehearse(
     Says what regret each may expect, and what a larger budget or more workers would buy. Trains nothing.
     """
     from search.curves import tables_for
+    from search.reading import load_spec, parse_setting
     from search.rehearsal import rehearse as try_out
-    from search.spec import load_spec, parse_setting
     from search.view.check.progress import on_terminal
     from search.view.rehearsal import render_rehearsal
 

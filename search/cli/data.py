@@ -34,7 +34,7 @@ def check(
     Exit code 2 when training on it would be meaningless.
     """
     from search.check import check_data
-    from search.spec import parse_setting
+    from search.reading import parse_setting
     from search.view.check.progress import on_terminal
     from search.view.check.terminal import render_check
 

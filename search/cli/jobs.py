@@ -44,7 +44,7 @@ def submit(
     machines need what the project depends on.
     """
     from search.jobs.jobs import HOME, Jobs
-    from search.spec import load_spec
+    from search.reading import load_spec
 
     study, overrides = asked_for(_as_run(context.args))
     spec = load_spec(study, overrides)

@@ -77,7 +77,7 @@ def run(
     The same command goes on after Ctrl-C, a crash or a power cut. More --trials make a finished study longer.
     """
     given = dict(locals())
-    from search.spec import spec_like
+    from search.reading import spec_like
     from search.study import Study
     from spaces import InputError
 
@@ -190,7 +190,7 @@ def asked_for(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: A setting has not its form.
     """
-    from search.spec import parse_setting
+    from search.reading import parse_setting
 
     overrides: dict[str, Any] = dict(parse_setting(text) for text in given["settings"] or [])
     overrides |= {key: given[key] for key in WORDS if given[key] is not None}

@@ -8,7 +8,7 @@ import pytest
 
 from search.feasibility import check_space
 from search.preparation import prepare_study
-from search.spec import load_spec
+from search.reading import load_spec
 from spaces import Float, InputError, SearchSpace, Switch
 from spaces.load import preset_path
 from tests.conftest import small_dataset

@@ -12,7 +12,7 @@ from search.execution.own_code import own_code
 from search.jobs import bundle
 from search.jobs.bundle import bundled
 from search.jobs.jobs import _stores
-from search.spec import load_spec
+from search.reading import load_spec
 from spaces import InputError
 from tests.trainables.data.pictures import scene
 

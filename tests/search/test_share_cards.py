@@ -7,7 +7,7 @@ import pytest
 from search.execution.cluster import LocalCluster
 from search.execution.resources import Resources, find_resources
 from search.execution.sharing import are_alike, divided, largest_batch, most_workers, share_cards
-from search.spec import load_spec
+from search.reading import load_spec
 from spaces import Choice, Float, InputError, Int, SearchSpace, Switch
 from trainables.config import Fixed
 

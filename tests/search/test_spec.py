@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.reading import load_spec, parse_setting
 from search.recipe import load_recipe, recipe_of
-from search.spec import StudySpec, load_spec, parse_setting
+from search.spec import StudySpec
 from spaces import InputError
 from spaces.document import parse_document, write_document
 

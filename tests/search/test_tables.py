@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from search.reading import load_spec
 from search.rehearsal import SHARES, Rehearsal, Rehearsed, Setting, rehearse
 from search.simulation import simulate
 from search.simulation.tables import Table, completed, load_table, read_table, write_table
-from search.spec import load_spec
 from search.view.rehearsal import sentence
 from spaces import Float, InputError, SearchSpace, Switch
 

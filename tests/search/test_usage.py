@@ -4,7 +4,7 @@ import pytest
 
 from search.execution.resources import Resources, find_resources
 from search.feasibility import check_several
-from search.spec import load_spec
+from search.reading import load_spec
 from spaces import InputError, load_space
 from tests.conftest import QUIET_CPU, small_dataset
 from trainables.config import Fixed

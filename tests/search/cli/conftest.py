@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search import cli, register
-from search.spec import load_spec
+from search.reading import load_spec
 from search.store.databases import prepare
 from search.store.layout import Store
 from tests.search.cli.parts import FINISHED

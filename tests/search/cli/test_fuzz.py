@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from search import cli
-from search.spec import STUDIES, StudySpec
+from search.reading import STUDIES
+from search.spec import StudySpec
 from spaces import load_space, preset_names
 
 EXAMPLES = 120

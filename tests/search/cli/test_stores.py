@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from search import register
-from search.spec import load_spec
+from search.reading import load_spec
 from search.store.databases import open_storage
 from search.store.layout import Store
 

@@ -7,8 +7,8 @@ from optuna.trial import TrialState
 from search import register
 from search.decisions.phase import own_end
 from search.ledger import records_of
+from search.reading import load_spec
 from search.recipe import recipe_of
-from search.spec import load_spec
 from tests.search.cli.parts import FINISHED, val_losses
 from tests.search.parts import LOG
 from trainables.builder import from_params

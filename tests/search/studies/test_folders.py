@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 from search import Objective, Store, Study
-from search.spec import load_spec
+from search.reading import load_spec
 from search.store.databases import open_storage
 from search.view.silent import Silent
 from spaces import InputError

@@ -18,9 +18,10 @@ from search.decisions.history import History
 from search.decisions.scheduler import Decision, NoScheduler
 from search.execution.asha import Asha
 from search.overview import best_recipe
+from search.reading import load_spec
 from search.recipe import load_recipe
 from search.score import FOLD_EPOCHS, trial_score
-from search.spec import OWN_CORE, load_spec
+from search.spec import OWN_CORE
 from search.store.databases import open_storage
 from search.training import train_recipe
 from spaces import Float, InputError, SearchSpace

@@ -13,6 +13,8 @@ from search.answer.answer import Answer
 from search.answer.changes import Changes
 from search.answer.confirmation import confirms
 from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
+from search.hypotheses.judge import Outcome
+from search.hypotheses.log import outcome_of
 from search.ledger import Ledger, begun, records_of
 from search.score import score_of
 from search.spec import StudySpec
@@ -82,6 +84,7 @@ class StudyResult:
         parameters: Names of the parameters that the study's space has, in its order.
         account: Where the time went, as far as it was told.
         changes: What changing one parameter of the winner at a time does, where that was tried.
+        outcome: What came of the study's hypothesis, where it has one and is over.
     """
 
     name: str
@@ -91,6 +94,7 @@ class StudyResult:
     parameters: Sequence[str] = field(default_factory=tuple)
     account: Account | None = None
     changes: Changes | None = None
+    outcome: Outcome | None = None
 
     @property
     def best(self) -> TrialSummary:
@@ -186,6 +190,7 @@ def result_of(
         ],
         answer=answer,
         changes=changes,
+        outcome=outcome_of(ledger.study) if spec.hypothesis else None,
         epochs=spec.budget,
         parameters=tuple(ledger.space.leaves()),
         account=account_of(trials, others, sessions_of(ledger), spec.budget, won),

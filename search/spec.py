@@ -30,6 +30,7 @@ class StudySpec(Usage, Fixed):
     Args:
         name: The study's name in the ledger, in MLflow and on disk.
         description: For people.
+        hypothesis: What the study is to find out, a sentence: judged at its end, as far as that can be, and kept.
         data: A data set's name: a built-in, a folder or file, ``torchvision:NAME``, ``hf:ID``, or
             ``package.module:attribute``.
         split_seed: Of the split into train, val and test.
@@ -60,6 +61,7 @@ class StudySpec(Usage, Fixed):
 
     name: str
     description: str = ""
+    hypothesis: str = ""
     data: str = "digits"
     split_seed: int = Field(default=0, ge=0, lt=2**32)
     folds: int = Field(default=1, ge=1, le=100)
@@ -192,6 +194,7 @@ class StudySpec(Usage, Fixed):
 CHANGEABLE = frozenset(
     {
         "description",
+        "hypothesis",
         *LIMITS,
         "enough",
         "finalists",

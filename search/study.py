@@ -17,6 +17,7 @@ from search.answer.perturbation import check_parameters
 from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
 from search.decisions.listener import Listeners
 from search.errors import StudyError
+from search.hypotheses.log import conclude
 from search.ledger import REPORT, Ledger, begun, records_of
 from search.memory import history_of, named
 from search.quiet import hushed_optuna
@@ -189,6 +190,7 @@ class Study:
                     if answer is not None:
                         checkpoints.keep({one.number for one in answer.finalists}, ledger.trials())
                     recording.flush()
+                conclude(ledger, spec)
                 result = result_of(
                     spec,
                     {SEARCH: ledger, **ledgers},

@@ -70,6 +70,14 @@ def run(
         str | None,
         value("An earlier study of the store to do as; with --name, and what shall differ.", "NAME"),
     ] = None,
+    hypothesis: Annotated[
+        str | None,
+        value(
+            'What the study is to find out, in a sentence: "dropout > 0.2", "stronger augmentation helps". Judged at '
+            "its end, and kept for `log`.",
+            "SENTENCE",
+        ),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Run a study, or continue it where it was interrupted.
@@ -176,7 +184,7 @@ def _with_view(act: Callable[[Any], Any]) -> Any:
         raise StudyError("interrupted; the same command goes on where it stopped") from None
 
 
-WORDS = ("name", "data", "model", "space")
+WORDS = ("name", "data", "model", "space", "hypothesis")
 NUMBERS = ("trials", "time", "epochs", "folds", "budget_epochs", "gpu_hours")
 """Options of `run` that are settings of their names: as they are typed, and read as YAML."""
 

@@ -35,6 +35,39 @@ def show(name: NameArgument, store: StoreOption = None) -> None:
     render_verdicts(loaded.verdicts(insight), loaded.spec.name, elsewhere, console())
 
 
+def log(
+    name: Annotated[
+        str | None, typer.Argument(help="One study's alone.", metavar="[NAME]", show_default=False)
+    ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SENTENCE",
+            help="What came of that study's hypothesis, in your own words, where its trials do not tell.",
+            show_default=False,
+        ),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """What studies were run to find out (`run --hypothesis`), and what came of it."""
+    from search.hypotheses.log import entries, write_outcome
+    from search.register import find_study
+    from search.view.log import print_log
+
+    place = store_of(store)
+    if outcome is not None:
+        if name is None:
+            raise InputError("--outcome needs the study that it is of: finetune-search log NAME --outcome …")
+        print_log([write_outcome(place, name, outcome)], console())
+        return
+    if name is not None:
+        find_study(place, name)
+    found = [entry for entry in entries(place) if name in {None, entry.study}]
+    if not found:
+        typer.echo("no study has a hypothesis; give one: finetune-search run … --hypothesis SENTENCE")
+    print_log(found, console())
+
+
 def best(name: NameArgument, store: StoreOption = None) -> None:
     """The winning recipe as YAML, for `train` and for people.
 

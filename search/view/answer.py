@@ -46,6 +46,11 @@ def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: C
         console.print()
     for sentence in sentences(result, spec):
         _say(console, sentence)
+    if result.outcome is not None:
+        outcome = result.outcome
+        console.print()
+        _say(console, f"Hypothesis: {words.one_line(outcome.text, 400)}")
+        _say(console, f"{outcome.verdict}: {words.one_line(outcome.evidence, 600)}")
     console.print()
     _print_places(result, spec, store, winner, console)
 

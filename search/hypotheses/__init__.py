@@ -1,0 +1,1 @@
+"""What a study was run to find out, and what came of it."""

@@ -9,8 +9,8 @@ from rich.text import Text
 from search.answer.changes import Change, Changes
 from search.view import words
 
-CHART, LEAST = 31, 78
-"""Columns of the chart, and of a console from which there is one."""
+WIDEST, NARROWEST = 31, 15
+"""Columns of the chart: an odd number, so that zero has one."""
 STYLES = {"better": "green", "worse": "red", "fails": "red"}
 
 
@@ -18,22 +18,30 @@ def render_changes(changes: Changes, console: Console) -> None:
     """Print them; those that were not trained yet as such."""
     console.print()
     console.print(Text("What changing one thing about the winner does", style="bold"))
-    wide = console.width >= LEAST
+    rows = [
+        (
+            change.parameter,
+            f"{words.number(change.before)} → {words.number(change.after)}",
+            _effect(change),
+            change.verdict if change.verdict in STYLES else "",
+        )
+        for change in changes.changes
+    ]
+    headings = ("parameter", "change", "effect", "")
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    room = console.width - sum(widths) - 2 * len(widths)
+    chart = min(WIDEST, room - 1 + room % 2)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("parameter", overflow="fold")
     table.add_column("change", no_wrap=True, overflow="ellipsis")
-    table.add_column("effect on the score", justify="right", no_wrap=True)
-    if wide:
+    table.add_column("effect", justify="right", no_wrap=True)
+    if chart >= NARROWEST:
         table.add_column("", no_wrap=True)
     table.add_column("", no_wrap=True)
     reach = _reach(changes)
-    for change in changes.changes:
-        told = change.verdict if change.verdict in STYLES else ""
-        values = f"{words.number(change.before)} → {words.number(change.after)}"
-        cells = [Text(change.parameter), Text(values), Text(_effect(change))]
-        if wide:
-            cells.append(_bar(change, reach))
-        table.add_row(*cells, Text(told, style=STYLES.get(told, "")))
+    for change, (name, values, effect, told) in zip(changes.changes, rows, strict=True):
+        bar = [_bar(change, reach, chart)] if chart >= NARROWEST else []
+        table.add_row(Text(name), Text(values), Text(effect), *bar, Text(told, style=STYLES.get(told, "")))
     console.print(table)
     for sentence in sentences(changes):
         console.print(Text(sentence))
@@ -42,10 +50,12 @@ def render_changes(changes: Changes, console: Console) -> None:
 def sentences(changes: Changes) -> list[str]:
     """What follows, in sentences."""
     seeds = words.count(changes.seeds, "seed")
-    said = [
-        f"Mean over {seeds} of changed less unchanged, paired; best validation score. The intervals hold all at once, "
-        "19 times of 20."
-    ]
+    said = [f"Mean over {seeds} of changed less unchanged, paired; best validation score."]
+    if any(change.margin is not None for change in changes.changes):
+        said.append("The intervals hold all at once, 19 times of 20.")
+    elif changes.changes and not changes.left:
+        said.append("With a single seed nothing says how much of it is chance: --seeds 3 does.")
+        return said
     better = [change for change in changes.changes if change.verdict == "better"]
     if better:
         best = max(better, key=lambda change: change.effect or 0.0)
@@ -77,14 +87,14 @@ def _reach(changes: Changes) -> float:
     return max(ends, default=0.0) or 1.0
 
 
-def _bar(change: Change, reach: float) -> Text:
+def _bar(change: Change, reach: float, width: int) -> Text:
     """``──┼─●──``: the interval, the effect, and zero in the middle."""
-    middle = CHART // 2
-    cells = [" "] * CHART
+    middle = width // 2
+    cells = [" "] * width
     if change.effect is not None:
 
         def column(value: float) -> int:
-            return min(max(round(middle + middle * value / reach), 0), CHART - 1)
+            return min(max(round(middle + middle * value / reach), 0), width - 1)
 
         margin = change.margin or 0.0
         low, high = column(change.effect - margin), column(change.effect + margin)

@@ -275,7 +275,7 @@ class Progress:
         begun = sum(self._rest(e, mean) for e in self._entries[SEARCH].values() if e.state == "RUNNING")
         coming = self._coming(mean, begun, rate, now) if self.phase == SEARCH else 0.0
         trainings = 0
-        for phase in (CONFIRM, PERTURB):
+        for phase in (CONFIRM,) if self.phase == SEARCH else (self.phase,):
             ahead = max((self.total(phase) or 0) - self.done(phase), 0) * self.budget
             trainings += max(ahead - sum(entry.epochs for entry in self.running(phase)), 0)
         return (begun + coming + trainings) / rate

@@ -93,6 +93,27 @@ def test_changes_are_a_chart_and_sentences():
     assert "1 training to go" in said
 
 
+def test_of_a_single_seed_no_verdict_is_made_up():
+    once = [Change("lr", 3e-3, 1e-3, {}, {1: 0.8}, effect=-0.1)]
+    said = flat(printed(render_changes, Changes({}, {1: 0.9}, once, seeds=1)))
+    assert "-0.100" in said
+    assert "With a single seed nothing says how much of it is chance" in said
+    assert "intervals" not in said
+    assert "No change makes" not in said
+
+
+@pytest.mark.parametrize("width", [80, 90, 100, 140])
+def test_names_are_not_broken_where_there_is_room(width):
+    long = [
+        Change("augmentation_strength", 0.15, 0.274, {}, {1: 0.9}, effect=-0.002, margin=0.01),
+        Change("strategy", "full", "gradual_unfreezing", {}, {1: 0.9}, effect=-0.018, margin=0.01),
+    ]
+    text = printed(render_changes, Changes({}, {1: 0.9, 2: 0.9}, long, seeds=2), width)
+    assert "augmentation_strength  " in text
+    assert "full → gradual_unfreezing" in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
 def test_a_narrow_console_has_no_chart():
     text = printed(render_changes, CHANGES, 60)
     assert "●" not in text

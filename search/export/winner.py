@@ -171,13 +171,14 @@ def _dataset(study: Study, fixed: Fixed, reading: Reading) -> Dataset:
     """The study's images, still those that it was held to."""
     spec = study.spec
     dataset = load_dataset(spec.data, spec.split_seed, reading)
+    dataset = with_folds(dataset, spec.folds, spec.holdouts, spec.split_seed)
     held = register.find_study(study.store, spec.name).user_attrs.get(register.DATA)
     if held is not None and held != dataset.fingerprint():
         raise InputError(
             f"the images, labels and splits of study {spec.name!r} must be those of its winner's training, but data "
             f"{spec.data!r} has changed; put it back"
         )
-    return with_folds(dataset, spec.folds, spec.holdouts, spec.split_seed)
+    return dataset
 
 
 def _material(

@@ -88,7 +88,7 @@ class Input(_Plain):
     def of(cls, dataset: Dataset, material: Material, fixed: Fixed) -> Input:
         """What a study does to its validation images.
 
-        Arrays that are not square had been squashed; so is a picture here, in one step where they took two.
+        Arrays that are not square were squashed, bilinear; so is a picture here, by Pillow instead of torch.
 
         Args:
             dataset: The study's.
@@ -114,7 +114,7 @@ class Input(_Plain):
             **known,
             crop_pct=fixed.crop_pct or 1.0,
             fit=fixed.fit if square else "squash",
-            interpolation=fixed.interpolation or "bicubic",
+            interpolation=fixed.interpolation or "bicubic" if square else "bilinear",
             window=fixed.window,
             side=height if square else None,
         )

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from spaces import Params
-from trainables.builder import network
 from trainables.config import Fixed, TrialConfig
 from trainables.data.batches import Split
 from trainables.data.dataset import Images
 from trainables.evaluation import predict
 from trainables.material import Material, fitted
 from trainables.precision import Precision, pick_device
+from trainables.restoring import restored
 
 
 def right_on(
@@ -40,14 +40,7 @@ def right_on(
     """
     config = TrialConfig.from_params(params, fixed, seed)
     device = pick_device(config.numerics.device)
-    model = network(config, material)
-    unknown = model.load_state_dict(
-        dict(weights), strict=False
-    ).unexpected_keys  # of a head alone only the head's
-    if unknown or not weights:
-        raise ValueError(
-            f"the weights must be those of the trial's network, but {unknown or 'none'} are there"
-        )
+    model = restored(weights, config, material)
     model.to(device)
     split = Split(fitted(images, material.size, fixed.crop_pct), device)
     with torch.inference_mode():

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import typer
 
-from search.cli import curves, data, jobs, recipes, run, studies
+from search.cli import curves, data, jobs, predict, recipes, run, studies
 from search.cli.parts import NAME
 from search.exits import run_as_program
 
@@ -26,6 +26,7 @@ app.command()(studies.show)
 app.command()(studies.log)
 app.command()(studies.best)
 app.command()(recipes.train)
+app.command()(predict.predict)
 app.command()(curves.rehearse)
 app.command()(curves.record)
 app.command(context_settings=jobs.OPTIONS_OF_RUN, options_metavar="[OPTIONS] STUDY [OPTIONS OF run]")(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,14 +69,37 @@ def log(
     print_log(found, console())
 
 
-def best(name: NameArgument, store: StoreOption = None) -> None:
-    """The winning recipe as YAML, for `train` and for people.
+def best(
+    name: NameArgument,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the winner's network and all that belongs to it into this new folder, for `predict`.",
+            show_default=False,
+        ),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="With --export: an ONNX file too.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """The winning recipe as YAML, for `train` and for people; or the winner itself, to be taken away.
 
-    It holds all that repeats the winning trial: finetune-search best digits > recipe.yaml
+    The recipe holds all that repeats the winning trial: finetune-search best digits > recipe.yaml
     """
-    from search.overview import best_recipe
+    if export is None:
+        if onnx:
+            raise InputError("--onnx needs --export DIR: the file is written into that folder")
+        from search.overview import best_recipe
 
-    typer.echo(best_recipe(load(name, store)), nl=False)
+        typer.echo(best_recipe(load(name, store)), nl=False)
+        return
+    from search.export.export import export_best
+    from search.export.view import print_exported
+    from search.view.check.progress import on_terminal
+
+    with on_terminal() as shown:
+        export_best(load(name, store), export, onnx=onnx, progress=shown.on_progress, tell=shown.on_phase)
+    print_exported(export, console())
 
 
 def clean(

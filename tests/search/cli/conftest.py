@@ -7,17 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from optuna.trial import TrialState
 
 from search import cli, register
 from search.reading import load_spec
 from search.store.databases import prepare
 from search.store.layout import Store
 from tests.search.cli.parts import FINISHED
-from trainables.builder import from_params
-from trainables.data import load_dataset
-from trainables.material import prepare as material_of
-from trainables.material import settle
+from tests.search.finished import finish
 from trainables.protocol import EpochRecord
 
 
@@ -81,15 +77,4 @@ def ledger(store):
 @pytest.fixture
 def finished(store):
     """A study that is done: two trials, really trained, by the ledger's own means and without Ray."""
-    spec = load_spec("digits", FINISHED)
-    material = material_of(load_dataset(spec.data), spec.fixed())
-    ledger = register.open_ledger(store, spec, spec.search_space(), "small")
-    register.enter(ledger, spec)
-    fixed = settle(spec.fixed(), material)
-    register.write_settled(ledger, fixed)
-    for _ in range(spec.trials):
-        trial = ledger.ask(lambda number: 100 + number)
-        for record in from_params(trial.params, fixed, trial.seed, material).epochs():
-            ledger.record(trial.number, record)
-        ledger.finish(trial.number, TrialState.COMPLETE, "")
-    return ledger.study
+    return finish(store, FINISHED)

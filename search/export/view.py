@@ -1,0 +1,27 @@
+"""What an export wrote, and what can be done with it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+
+from search.export.text import plain
+from trainables.data.store.build import megabytes
+
+
+def print_exported(folder: Path, console: Console) -> None:
+    """The files with their sizes, and how to use them.
+
+    Args:
+        folder: The written one.
+        console: Where to.
+    """
+    files = sorted(folder.iterdir())
+    size = megabytes(sum(file.stat().st_size for file in files))
+    for line in (
+        f"{plain(str(folder))}: {', '.join(file.name for file in files)} ({size})",
+        f"finetune-search predict {shlex.quote(plain(str(folder)))} image.jpg",
+    ):
+        console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,42 @@
+"""Studies that are done, without Ray: really trained, by the ledger's own means, with the checkpoints of seats."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from search import register
+from search.checkpoints import SEARCH, Checkpoints
+from search.execution.names import BEST
+from search.reading import load_spec
+from search.store.layout import Store
+from trainables.builder import from_params
+from trainables.data import load_dataset
+from trainables.data.folds import with_folds
+from trainables.folded import Folded
+from trainables.material import prepare, reading_of, settle
+
+
+def finish(store: Store, settings: dict[str, Any]) -> optuna.Study:
+    """Search as `settings` of the study `digits` say; all trials are COMPLETE."""
+    spec = load_spec("digits", settings)
+    dataset = load_dataset(spec.data, spec.split_seed, reading_of(spec.fixed()))
+    dataset = with_folds(dataset, spec.folds, spec.holdouts, spec.split_seed)
+    material = prepare(dataset, spec.fixed())
+    ledger = register.open_ledger(store, spec, spec.search_space(), spec.name)
+    register.enter(ledger, spec)
+    register.hold_data(ledger, spec, dataset.fingerprint())
+    fixed = settle(spec.fixed(), material)
+    register.write_settled(ledger, fixed)
+    make = partial(Folded, from_params) if material.folds else from_params
+    for _ in range(spec.most_trials):
+        trial = ledger.ask(lambda number: 100 + number)
+        trainable = make(trial.params, fixed, trial.seed, material)
+        for record in trainable.epochs():
+            ledger.record(trial.number, record)
+        Checkpoints(store, spec.name).place(SEARCH, trial.number).save(BEST, trainable.state_dict()["best"])
+        ledger.finish(trial.number, TrialState.COMPLETE, "")
+    return ledger.study

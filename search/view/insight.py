@@ -72,7 +72,7 @@ def mattered(insight: Insight) -> list[str]:
     left = [effect.name for effect in insight.untold]
     if left:
         named = words.listed(left[:MOST_NAMED]) if len(left) <= MOST_NAMED else _and_more(left)
-        said.append(f"Not told from chance, so small if there at all: {named}.")
+        said.append(f"Not told from chance, being small or tried too little: {named}.")
     pairs = [pair for pair in insight.interactions if pair.share >= 0.05]
     if pairs:
         named = words.listed([f"{' with '.join(pair.names)} ({pair.share:.0%})" for pair in pairs])

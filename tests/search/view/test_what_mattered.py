@@ -38,7 +38,7 @@ def test_what_mattered_is_a_table_with_the_best_and_the_worst_value(width):
     strategy = next(line for line in rows if line.startswith("strategy "))
     assert "head" in strategy  # the worst
     assert "±" in strategy
-    assert "Not told from chance, so small if there at all:" in flat(text)
+    assert "Not told from chance, being small or tried too little:" in flat(text)
     assert "dropout" in flat(text).partition("Not told")[2]
 
 

@@ -36,6 +36,28 @@ def show(name: NameArgument, store: StoreOption = None) -> None:
     render_verdicts(loaded.verdicts(insight), loaded.spec.name, elsewhere, console())
 
 
+def report(
+    name: NameArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to (STORE/reports/NAME.html).", show_default=False),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """What a study found as one page to keep or send: no network is needed to read it.
+
+    The same figures go beside it as JSON, and the trials as Parquet.
+    """
+    from search.report.files import write_report
+    from search.report.gather import report_of
+
+    loaded = load(name, store)
+    elsewhere = f" --store {store}" if store is not None else ""
+    path = out if out is not None else loaded.store.reports / f"{loaded.spec.name}.html"
+    for file in write_report(report_of(loaded, elsewhere), path):
+        typer.echo(file)
+
+
 def log(
     name: Annotated[
         str | None, typer.Argument(help="One study's alone.", metavar="[NAME]", show_default=False)

@@ -152,6 +152,11 @@ class Store:
         return self.root / "curves"
 
     @property
+    def reports(self) -> Path:
+        """The folder of studies' pages."""
+        return self.root / "reports"
+
+    @property
     def checkpoints(self) -> Place:
         """Where the checkpoints of all studies are.
 

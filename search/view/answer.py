@@ -35,7 +35,7 @@ def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: C
     console.print()
     if result.trials:
         print_leaderboard(result, console)
-    _say(console, _counts(result, spec))
+    _say(console, counts(result, spec))
     if result.account is not None:
         _say(console, account_sentence(result.account))
     console.print()
@@ -55,7 +55,8 @@ def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: C
     _print_places(result, spec, store, winner, console)
 
 
-def _counts(result: StudyResult, spec: StudySpec) -> str:
+def counts(result: StudyResult, spec: StudySpec) -> str:
+    """How many trials there are in which state, and how many epochs they trained, in a sentence."""
     if not result.trials:
         return "No trial has begun."
     states = Counter(trial.state for trial in result.trials)
@@ -131,14 +132,14 @@ def _against_baseline(answer: Answer, tested: bool) -> list[str]:
     if answer.baseline is None or compared is None:
         return ["There is nothing to compare it with: no training of the baseline is COMPLETE."]
     baseline = f"The baseline's, trained the same way, is {_spread(answer.baseline, tested)}."
-    difference = _difference(compared.value, tested)
+    difference = points(compared.value, tested)
     if compared.margin is None:
         return [
             baseline,
             f"The difference is {difference} (paired by seed, n = 1). With a single seed this is too close to tell: "
             "nothing says how much of it is chance.",
         ]
-    margin = _difference(compared.margin, tested, signed=False)
+    margin = points(compared.margin, tested, signed=False)
     how = f"paired by {_seed_and_image(compared)}, n = {compared.seeds}"
     verdict = {
         "above": "The winner is above the baseline.",
@@ -192,7 +193,8 @@ def _seed_and_image(compared: Estimate) -> str:
     return "seed and image" if compared.images else "seed"
 
 
-def _difference(value: float, tested: bool, *, signed: bool = True) -> str:
+def points(value: float, tested: bool, *, signed: bool = True) -> str:
+    """A difference of accuracies in points, of other scores as it is."""
     sign = "+" if signed else ""
     return f"{100 * value:{sign}.2f} points" if tested else f"{value:{sign}.4f}"
 
@@ -215,22 +217,34 @@ def _print_places(
     for name, place in places.items():
         _say(console, f"{name:<11} {place}", copied=True)
     console.print()
-    make = " (or make ui)" if not elsewhere else ""
-    commands = [(f"finetune-search ui{elsewhere}", f"all runs in MLflow{make}")]
-    if winner is not None:
-        commands.insert(0, (f"finetune-search best {result.name}{elsewhere}", "the winning recipe"))
-    if len(result.trials) > 1:
-        commands.append(
-            (f"finetune-search show {result.name}{elsewhere}", "what mattered, and what to look at")
-        )
-    seeds = _seeds_that_tell(result.answer)
-    if seeds is not None and seeds > spec.finalist_seeds:
-        command = f"finetune-search confirm {result.name} --seeds {seeds}{elsewhere}"
-        commands.append((command, "tell the winner from the baseline"))
+    commands = next_commands(result, spec, elsewhere)
     _say(console, "Next:", style="bold")
     longest = max(len(command) for command, _ in commands)
     for command, what in commands:
         _say(console, f"  {command:<{longest}}  # {what}", copied=True)
+
+
+def next_commands(result: StudyResult, spec: StudySpec, elsewhere: str) -> list[tuple[str, str]]:
+    """What may be typed next, each with what it is for.
+
+    Args:
+        result: The study as it stands.
+        spec: The study.
+        elsewhere: The option that names its store, where that is another than the working folder's.
+    """
+    make = " (or make ui)" if not elsewhere else ""
+    commands = [(f"finetune-search ui{elsewhere}", f"all runs in MLflow{make}")]
+    if winner_of(result) is not None:
+        commands.insert(0, (f"finetune-search best {result.name}{elsewhere}", "the winning recipe"))
+    if len(result.trials) > 1:
+        name = f"{result.name}{elsewhere}"
+        commands.append((f"finetune-search show {name}", "what mattered, and what to look at"))
+        commands.append((f"finetune-search report {name}", "all of it as a page to keep or send"))
+    seeds = _seeds_that_tell(result.answer)
+    if seeds is not None and seeds > spec.finalist_seeds:
+        command = f"finetune-search confirm {result.name} --seeds {seeds}{elsewhere}"
+        commands.append((command, "tell the winner from the baseline"))
+    return commands
 
 
 def _seeds_that_tell(answer: Answer | None) -> int | None:

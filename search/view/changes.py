@@ -22,7 +22,7 @@ def render_changes(changes: Changes, console: Console) -> None:
         (
             change.parameter,
             f"{words.number(change.before)} → {words.number(change.after)}",
-            _effect(change),
+            effect(change),
             change.verdict if change.verdict in STYLES else "",
         )
         for change in changes.changes
@@ -39,9 +39,9 @@ def render_changes(changes: Changes, console: Console) -> None:
         table.add_column("", no_wrap=True)
     table.add_column("", no_wrap=True)
     reach = _reach(changes)
-    for change, (name, values, effect, told) in zip(changes.changes, rows, strict=True):
+    for change, (name, values, said, told) in zip(changes.changes, rows, strict=True):
         bar = [_bar(change, reach, chart)] if chart >= NARROWEST else []
-        table.add_row(Text(name), Text(values), Text(effect), *bar, Text(told, style=STYLES.get(told, "")))
+        table.add_row(Text(name), Text(values), Text(said), *bar, Text(told, style=STYLES.get(told, "")))
     console.print(table)
     for sentence in sentences(changes):
         console.print(Text(sentence))
@@ -73,7 +73,8 @@ def sentences(changes: Changes) -> list[str]:
     return said
 
 
-def _effect(change: Change) -> str:
+def effect(change: Change) -> str:
+    """What a change does to the score, with half the width of its interval, and what failed."""
     if change.effect is None:
         return f"{change.failed} failed" if change.failed else words.NONE
     failed = f", {change.failed} failed" if change.failed else ""

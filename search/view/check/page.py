@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from search.view.check.files import MARK, write_ours
+from search.ours import bearing, write_ours
+from search.view.check.files import MARK
 from search.view.check.terminal import example, headline, measure_line, split_line, verdict
 from trainables.quality.finding import Finding, Severity
 from trainables.quality.report import Report
@@ -67,7 +68,7 @@ def write_page(report: Report, path: Path, thumbnail: Thumbnail) -> None:
     Raises:
         InputError: There is a file of another kind, or none can be written there.
     """
-    write_ours(path, page(report, thumbnail))
+    write_ours(path, page(report, thumbnail), bearing(MARK))
 
 
 def page(report: Report, thumbnail: Thumbnail) -> str:

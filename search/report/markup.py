@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 
-VOID = {"meta", "br"}
+VOID = {"meta", "wbr"}
 """Elements that have no end."""
 
 
@@ -16,13 +17,24 @@ class Markup(str):
 
 
 NOTHING = Markup("")
+BOUND = "\N{NO-BREAK SPACE}"
 
 
 def escaped(text: str) -> Markup:
     """Text as markup; what cannot be printed is shown as such a mark is."""
     if not text.isprintable():
-        text = "".join(mark if mark.isprintable() else "�" for mark in text)
+        text = "".join(mark if mark.isprintable() or mark == BOUND else "�" for mark in text)
     return Markup(html.escape(text))
+
+
+def bound(text: str) -> str:
+    """A sentence whose figures and units stay on one line."""
+    return re.sub(r" (?=[%±=])|(?<=[±=]) ", BOUND, text)
+
+
+def breakable(name: str) -> Markup:
+    """A parameter's name that may be folded after a dot and after an underscore."""
+    return Markup(re.sub(r"([._])(?=\w)", r"\1<wbr>", escaped(name)))
 
 
 def joined(parts: Iterable[str]) -> Markup:

@@ -13,7 +13,7 @@ STYLE = """
   --s4: #6b9dd4; --s5: #93bbe6; --s6: #c9dff7; --onlow: #e6e8eb; --onhigh: #10151b; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 64rem; padding: 1.25rem 1rem 4rem; background: var(--ground); color: var(--text);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; text-wrap: pretty; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 0 0 .6rem; }
 h3 { font-size: 1rem; margin: 0; }
@@ -38,18 +38,21 @@ figcaption .quiet { font-size: .87rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 2rem 2.5rem;
   margin: 1rem 0; align-items: start; }
 .charts > figure { max-width: 32rem; }
-.small-charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.4rem, 1fr)); gap: 1.2rem 1rem;
+.small-charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1.2rem 1rem;
   margin: 1rem 0; align-items: start; }
-.small-charts figure { max-width: 16rem; } .small-charts figcaption { font-size: .87rem; line-height: 1.3; }
+.small-charts figure { max-width: 17rem; display: grid; grid-template-rows: subgrid; grid-row: span 2; gap: .4rem;
+  align-items: start; }
+.small-charts figcaption { font-size: .87rem; line-height: 1.3; margin: 0; }
 svg { display: block; width: 100%; height: auto; overflow: visible; font-size: 12px;
   font-variant-numeric: tabular-nums; }
-svg text { fill: var(--text); } svg text.quiet { fill: var(--quiet); } svg text.strong { font-weight: 600; }
+svg text { fill: var(--text); stroke: var(--ground); stroke-width: 3px; paint-order: stroke; }
+svg text[class^=t] { stroke: none; } svg text.quiet { fill: var(--quiet); } svg text.strong { font-weight: 600; }
 svg .grid, svg .axis { stroke: var(--line); } svg .axis { stroke: var(--quiet); } svg .zero { stroke: var(--quiet); }
 svg .dotted { stroke-dasharray: 2 2; }
 .bar { fill: var(--mark); stroke: var(--mark); } .bar.unsure { fill: none; }
 .band { fill: var(--band); } .curve { fill: none; stroke: var(--mark); stroke-width: 1.8; stroke-linejoin: round; }
 .dot { fill: var(--mark); } .dot.won { fill: var(--win); } .interval { stroke: var(--mark); stroke-width: 2; }
-.interval.won { stroke: var(--win); } line.won { stroke: var(--win); stroke-dasharray: 4 3; } .wonmark { fill: var(--win); }
+.interval.won { stroke: var(--win); } .wonline { stroke: var(--win); stroke-dasharray: 4 3; } .wonmark { fill: var(--win); }
 .dot.hollow { fill: var(--ground); stroke: var(--faint); } .dot.complete { fill: var(--mark); }
 .ring { fill: none; stroke: var(--win); stroke-width: 2.2; } .cross { stroke: var(--bad); fill: none; stroke-width: 1.3; }
 .curve.best { stroke: var(--quiet); stroke-width: 1.2; }
@@ -74,7 +77,7 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { text-align: right; padding: .22rem .9rem .22rem 0; vertical-align: top; white-space: nowrap; }
 th { color: var(--quiet); font-weight: 500; border-bottom: 1px solid var(--line); }
 .word { text-align: left; } td.recipe { white-space: normal; overflow-wrap: anywhere; }
-table.trials { width: 100%; } tr.won { font-weight: 600; } tr.won td:first-child { color: var(--win); }
+table.trials { width: 100%; } tr.won { font-weight: 600; } tr.won td:first-child, tr.won td b { color: var(--win); }
 tr.pruned, tr.running, tr.waiting { color: var(--quiet); } tr.fail { color: var(--bad); }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
   text-decoration: underline dotted; }
@@ -83,11 +86,19 @@ dl { margin: .5rem 0; } dl > div { margin: .4rem 0; max-width: 50rem; } dt { fon
 .commands dt { font-weight: 400; color: var(--quiet); }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--base); }
 footer { margin-top: 3rem; font-size: .85rem; color: var(--quiet); }
-@media (min-width: 60rem) { .recipes > div { display: grid; grid-template-columns: 12rem 1fr; gap: 1rem; } }
+@media (min-width: 60rem) {
+  .small-charts { grid-template-columns: repeat(4, 1fr); gap: 1.6rem 1.5rem; } .tall { grid-row: span 2; }
+  .recipes > div { display: grid; grid-template-columns: 12rem 1fr; gap: 1rem; }
+}
 @media (max-width: 34rem) {
   body { padding-top: .8rem; } h1 { font-size: 1.35rem; } header p { font-size: .92rem; line-height: 1.4; }
   .tiles { gap: .5rem 1.1rem; } .tile b { font-size: 1.3rem; } .tile small { font-size: .8rem; }
   #winner span { font-size: .82rem; padding: 0 .4rem; }
+  .figures thead { display: none; } .figures, .figures tbody, .figures tr { display: block; }
+  .figures tr { border-bottom: 1px solid var(--line); padding: .35rem 0; }
+  .figures td { display: flex; justify-content: space-between; gap: 1rem; padding: 0; white-space: normal; }
+  .figures td::before { content: attr(data-head); color: var(--quiet); }
+  .figures td:first-child { font-weight: 600; }
   .trials thead { display: none; } .trials tr { display: grid; grid-template-columns: 5.5rem 5.6rem 1fr 1fr 1fr;
     border-bottom: 1px solid var(--line); padding: .3rem 0; } .trials td { padding: 0; white-space: normal; }
   .trials td:first-child { text-align: left; } .trials td.recipe { grid-column: 1 / -1; font-size: .87rem; }

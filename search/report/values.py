@@ -13,5 +13,5 @@ def kind_of(leaf: Leaf) -> str | None:
     if isinstance(leaf, Choice):
         return None
     if not leaf.log:
-        return "linear"
+        return "whole" if isinstance(leaf, Int) else "linear"
     return "binary" if isinstance(leaf, Int) and leaf.high / leaf.low <= BINARY else "log"

@@ -31,7 +31,7 @@ class Curve:
 
 def curves(says: str, lines: Sequence[Curve], epochs: int) -> Markup:
     """The chart; named ones are drawn last, so that nothing hides them."""
-    across = Scale(1, max(epochs, 2), LEFT + 4, WIDTH - RIGHT)
+    across = Scale(1, max(epochs, 2), LEFT + 4, WIDTH - RIGHT, "whole")
     up = scores([score for one in lines for _, score in one.points], HEIGHT - 40, TOP)
     order = {"pruned": 0, "complete": 1, "baseline": 2, "winner": 3}
     marks = []

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.report.charts.frame import WIDTH, below, drawing, label, line, titled
-from search.report.charts.scale import Scale, cut
+from search.report.charts.scale import Scale, cut, width_of
 from search.report.markup import Markup
 
-HEAD, ROW, LEFT, RIGHT = 24, 20, 132, 108
+HEAD, ROW, LEFT, RIGHT = 24, 20, 112, 148
 """Heights of a group's name and of a row; room for what was changed and for the figure."""
 
 
@@ -51,9 +51,12 @@ def forest(says: str, rows: Sequence[Twig]) -> Markup:
             group = row.group
             marks.append(label(0, y + 17, cut(group, WIDTH), class_="strong"))
             y += HEAD
+        if width_of(row.name) > LEFT - 14:  # a line of its own
+            marks.append(label(8, y + ROW / 2 + 4, cut(row.name, WIDTH)))
+            y += ROW - 4
         middle = y + ROW / 2
         marks += [
-            label(8, middle + 4, cut(row.name, LEFT - 14)),
+            label(8, middle + 4, row.name if width_of(row.name) <= LEFT - 14 else ""),
             label(WIDTH, middle + 4, row.figure, "end", row.kind or None),
         ]
         if row.value is not None:

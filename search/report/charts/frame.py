@@ -53,7 +53,7 @@ def below(scale: Scale, y: float, top: float, title: str = "", most: int = 6) ->
     """
     marks, free = [], -1e9
     for tick in scale.ticks(most):
-        x, text = scale(tick), scale.label(tick)
+        x, text = scale(tick), scale.label(tick, most)
         half = width_of(text) / 2
         if x - half < free:
             continue
@@ -75,7 +75,7 @@ def beside(scale: Scale, x: float, right: float, most: int = 6) -> Markup:
     marks: list[str] = []
     for tick in scale.ticks(most):
         y = scale(tick)
-        marks += [line(x, y, right, y, "grid"), label(x - 6, y + 4, scale.label(tick), "end")]
+        marks += [line(x, y, right, y, "grid"), label(x - 6, y + 4, scale.label(tick, most), "end")]
     return joined(marks)
 
 

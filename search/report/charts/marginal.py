@@ -10,7 +10,7 @@ from search.report.markup import NOTHING, Markup, element, joined
 from search.view import words
 from spaces import Value
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, ROW = 220, 170, 40, 8, 10, 34
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, ROW = 200, 150, 38, 6, 10, 34
 NORMAL = 1.959964
 """The normal distribution's 97.5 % quantile."""
 
@@ -56,7 +56,7 @@ def marginal(
         x = across(float(won))
         here = joined(
             [
-                line(x, TOP, x, HEIGHT - 26, "won"),
+                line(x, TOP, x, HEIGHT - 26, "wonline"),
                 titled(
                     "path",
                     f"the winner's: {words.number(won)}",

@@ -74,7 +74,7 @@ def parallel(says: str, axes: Sequence[Coordinate], threads: Sequence[Thread]) -
                 class_="thread winner" if thread.won else f"thread l{thread.level}",
             )
         )
-    return drawing(says, TOP + (len(axes) - 1) * GAP + 24, *lines, *marks)
+    return drawing(says, TOP + (len(axes) - 1) * GAP + 38, *lines, *marks)
 
 
 def _scale(axis: Coordinate) -> Scale:
@@ -89,17 +89,18 @@ def _axis(axis: Coordinate, scale: Scale, y: float) -> list[Markup]:
     if axis.lacking:
         marks += [line(LEFT, y, LEFT + 20, y, "axis dotted"), label(LEFT - 8, y + 16, "none", class_="quiet")]
     if axis.kind is None:
-        room = (WIDTH - scale.start) / max(len(axis.options), 1)
-        places = [(float(index), cut(name, room)) for index, name in enumerate(axis.options)]
+        named = [(float(index), name) for index, name in enumerate(axis.options)]
     else:
-        places = [(tick, scale.label(tick)) for tick in scale.ticks(6)]
-    free = -1e9
-    for value, text in places:
-        x = scale(value)
+        named = [(tick, scale.label(tick)) for tick in scale.ticks(6)]
+    room = (WIDTH - scale.start) / max(len(named), 1)
+    lines = 2 if axis.kind is None and max(map(width_of, axis.options), default=0) > room else 1
+    free = [-1e9] * lines
+    for index, (value, name) in enumerate(named):
+        x, row, text = scale(value), index % lines, cut(name, room * lines)
         marks.append(line(x, y - 3, x, y + 3, "axis"))
         half = width_of(text) / 2
         at = min(max(x, half + 1), WIDTH - half - 1)
-        if at - half >= free:
-            marks.append(label(at, y + 16, text, "middle"))
-            free = at + half + 5
+        if at - half >= free[row]:
+            marks.append(label(at, y + 16 + 14 * row, text, "middle"))
+            free[row] = at + half + 5
     return marks

@@ -33,7 +33,7 @@ class Dot:
 
 def progress(says: str, dots: Sequence[Dot]) -> Markup:
     """The chart; a failed trial is a cross at the bottom."""
-    across = Scale(0, max(max(dot.number for dot in dots), 1), LEFT + 6, WIDTH - RIGHT - 6)
+    across = Scale(0, max(max(dot.number for dot in dots), 1), LEFT + 6, WIDTH - RIGHT - 6, "whole")
     up = scores([dot.score for dot in dots if dot.score is not None], HEIGHT - 46, TOP + 4)
     marks = [_mark(dot, across, up) for dot in dots]
     won = [titled("circle", dot.name, cx=across(dot.number), cy=up(dot.score), r=6.5, class_="ring")

@@ -10,8 +10,9 @@ from search.view import words
 
 LETTER = 6.4
 """Width of a letter in a chart, about: what keeps labels apart."""
-CLOSE = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
-"""Where an axis that is stretched towards 1 is marked."""
+CLOSE = (0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.0)
+BETWEEN = (0.97, 0.96, 0.85, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1)
+"""Where an axis that is stretched towards 1 is marked, and where else if there is room."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Scale:
         high: The value at its end, above `low`.
         start: Where it starts in the drawing.
         end: Where it ends; below `start` for an axis that goes up.
-        kind: ``linear``; ``log``; ``binary``, a logarithm marked at powers of two; or ``close``, stretched towards 1, so
-            that 0.98 and 0.99 are as far apart as 0.8 and 0.9.
+        kind: ``linear``; ``whole``, the same for whole numbers; ``log``; ``binary``, a logarithm marked at powers of two;
+            or ``close``, stretched towards 1, so that 0.98 and 0.99 are as far apart as 0.8 and 0.9.
     """
 
     low: float
@@ -47,20 +48,20 @@ class Scale:
         return value
 
     def ticks(self, most: int = 6) -> list[float]:
-        """Round values on it, `most` at most, that do not crowd."""
+        """Round values on it, `most` or a few more, that do not crowd."""
         found = [one for one in self._candidates(most) if self.low - 1e-12 <= one <= self.high + 1e-12]
         if self.kind != "close":
-            return found[:: -(-len(found) // most)] if found else []
+            return found[:: max(1, -(-len(found) // (most + 1)))]
         kept: list[float] = []
         room = abs(self.end - self.start) / most / 1.3
-        for one in reversed(found):
+        for one in found:
             if all(abs(self(one) - self(other)) >= room for other in kept):
-                kept.insert(0, one)
-        return kept
+                kept.append(one)
+        return sorted(kept)
 
     def _candidates(self, most: int) -> list[float]:
         if self.kind == "close":
-            return list(CLOSE)
+            return [*CLOSE, *BETWEEN]
         if self.kind == "binary":
             first, last = math.ceil(math.log2(self.low) - 1e-9), math.floor(math.log2(self.high) + 1e-9)
             return [2.0**power for power in range(first, last + 1)]
@@ -70,41 +71,40 @@ class Scale:
             inside = [one for one in decades if self.low * 0.999 <= one <= self.high * 1.001]
             finer = (1, 2, 5) if len(inside) < 2 else (1,)
             return [one * factor for one in decades for factor in finer]
-        step = step_of(self.high - self.low, most)
-        return [
-            step * count
-            for count in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)
-        ]
+        step = self._step(most)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [step * count for count in range(first, last + 1)]
 
-    def label(self, value: float) -> str:
-        """A marked value as it is written on the axis."""
-        if self.kind == "linear":
-            return rounded(value, step_of(self.high - self.low, 6))
+    def _step(self, most: int) -> float:
+        step = step_of(self.high - self.low, most)
+        return max(step, 1.0) if self.kind == "whole" else step
+
+    def label(self, value: float, most: int = 6) -> str:
+        """A marked value as it is written on the axis, among `most`."""
+        if self.kind in {"linear", "whole"}:
+            return rounded(value, self._step(most))
         if self.kind == "close":
             return f"{value:g}"
-        return (
-            f"{value:.0f}"
-            if value >= 1 and value == round(value) and value < 1e5
-            else words.number(float(value))
-        )
+        return f"{value:.0f}" if 1 <= value < 1e5 and value == round(value) else words.number(float(value))
 
 
 def step_of(span: float, most: int) -> float:
-    """The smallest of …, 0.1, 0.2, 0.5, 1, … that divides a span into `most` parts or fewer."""
+    """The smallest of …, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, … that divides a span into `most` parts or fewer."""
     if not span > 0 or not math.isfinite(span):
         return 1.0
     rough = span / max(most, 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    return next((power * factor for factor in (1, 2, 5) if power * factor >= rough * 0.999), power * 10)
+    factors = (1, 2, 5, 10) if power == 1 else (1, 2, 2.5, 5, 10)  # 2.5 epochs are none
+    return next(power * factor for factor in factors if power * factor >= rough * 0.999)
 
 
 def rounded(value: float, step: float) -> str:
     """A multiple of a step, with the digits that the step has."""
     if abs(value) < step / 1e6:
         return "0"
-    if max(abs(value), step) >= 1e5 or step < 1e-5:
+    if max(abs(value), step) >= 1e5 or step < 1e-6:
         return words.number(float(value))
-    return f"{value:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
+    return f"{value:.{len(f'{step:.8f}'.rstrip('0').partition('.')[2])}f}".replace("-", "−")
 
 
 def around(values: Sequence[float], least: float = 1e-3) -> tuple[float, float]:
@@ -117,7 +117,7 @@ def around(values: Sequence[float], least: float = 1e-3) -> tuple[float, float]:
 def scores(values: Sequence[float], start: float, end: float) -> Scale:
     """An axis for scores: stretched towards 1 where they are shares and the best come near it."""
     low, high = min(values), max(values)
-    if low >= 0 and 0.8 <= high <= 1:
+    if low >= 0 and 0.9 <= high <= 1:
         nearest = min((1 - value for value in values if value < 1), default=0.01)
         top = 1 - max(min(1 - high, nearest) if high < 1 else nearest / 2, 1e-4) * 0.9
         return Scale(max(0.0, low - 0.02), max(top, high if high < 1 else top), start, end, "close")

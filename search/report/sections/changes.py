@@ -53,6 +53,8 @@ def changes(report: Report) -> Markup:
 
 def _twig(one: Change) -> Twig:
     kind = {"better": "better", "worse": "worse", "fails": "worse"}.get(one.verdict, "")
-    figure_ = effect(one) + (f" {one.verdict}" if kind else "")
+    figure_ = effect(one).replace("-", "−") + (
+        f" {one.verdict}" if one.verdict in {"better", "worse"} else ""
+    )
     group = f"{one.parameter}, the winner's: {words.number(one.before)}"
     return Twig(group, f"→ {words.number(one.after)}", one.effect, one.margin, figure_, kind)

@@ -29,7 +29,7 @@ def course(report: Report) -> Markup:
     return section(
         "course",
         "How the search went",
-        element("div", _curves(report), _progress(report), _parallel(report), class_="charts"),
+        element("div", _curves(report), _parallel(report), _progress(report), class_="charts"),
     )
 
 
@@ -100,7 +100,7 @@ def _parallel(report: Report) -> Markup:
     note += " “None”: a recipe without that parameter." if any(axis.lacking for axis in axes) else ""
     note += f" The {len(names)} parameters that matter most; {left} more are in the table." if left else ""
     chart = parallel("Recipes of the trials across their parameters, coloured by score", axes, threads)
-    return figure(chart, "Recipes and scores", note + _drawn(report, len(drawn)))
+    return figure(chart, "Recipes and scores", note + _drawn(report, len(drawn)), "tall")
 
 
 def _coordinate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search.answer.answer import Answer
-from search.report.markup import NOTHING, Markup, element, joined
+from search.report.markup import NOTHING, Markup, breakable, element, joined
 from search.report.report import Report
 from search.report.sections.parts import command, paragraphs
 from search.view import words
@@ -54,7 +54,7 @@ def _recipe(report: Report) -> Markup:
         return NOTHING
     entries = words.folded(winner.params)
     ordered = sorted(entries.items(), key=lambda entry: " " not in entry[1])  # choices with options first
-    said = (element("span", element("b", name), " ", value) for name, value in ordered)
+    said = (element("span", element("b", breakable(name)), " ", value) for name, value in ordered)
     return element("div", *said, id="winner", aria_label="The recipe")
 
 

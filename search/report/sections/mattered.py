@@ -11,7 +11,7 @@ from search.report.charts.marginal import NORMAL, marginal
 from search.report.charts.scale import around
 from search.report.markup import NOTHING, Markup, element
 from search.report.report import Report
-from search.report.sections.parts import figure, paragraphs, section
+from search.report.sections.parts import figure, paragraphs, section, table
 from search.report.values import kind_of
 from search.view import words
 from search.view.insight import mattered as sentences
@@ -34,9 +34,13 @@ def mattered(report: Report) -> Markup:
     return section(
         "mattered",
         "What mattered",
-        paragraphs(sentences(report.insight)),
         element(
             "div",
+            element(
+                "div",
+                _table(report.insight.told) if report.insight.told else NOTHING,
+                paragraphs(sentences(report.insight)),
+            ),
             figure(_shares(effects[:MOST_BARS]), "Share of the variance of scores", note),
             _pair(pairs[0]) if pairs else NOTHING,
             class_="charts",
@@ -49,6 +53,20 @@ def mattered(report: Report) -> Markup:
         ),
         _marginals(report, effects),
     )
+
+
+def _table(effects: Sequence[Effect]) -> Markup:
+    rows = [
+        [
+            effect.name,
+            f"{effect.share:.0%}",
+            words.number(effect.best),
+            words.number(effect.worst),
+            f"{words.score(effect.gain)} ± {words.score(effect.margin)}",
+        ]
+        for effect in effects
+    ]
+    return table(["parameter", "share", "best", "worst", "from worst to best"], rows, words=(0,))
 
 
 def _shares(effects: Sequence[Effect]) -> Markup:
@@ -112,10 +130,11 @@ def _won(report: Report, effect: Effect) -> Value | None:
 def _pair(pair: Interaction) -> Markup:
     cells = [[float(cell) for cell in row] for row in pair.means]
     first, second = pair.names
+    share = f"{pair.share:.0%}" if pair.share >= 0.01 else "less than 1%"
     chart = heat(f"Mean score by {first} and {second}", (first, second), *pair.values, cells)
     return figure(
         chart,
         f"{first} with {second}",
-        f"What counts only together is {pair.share:.0%} of the variance, the most of any pair. Darker is better "
+        f"What counts only together is {share} of the variance, the most of any pair. Darker is better "
         "(on a dark page, lighter); mean scores over all else.",
     )

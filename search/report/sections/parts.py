@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from search.report.markup import NOTHING, Markup, element, joined
+from search.report.markup import NOTHING, Markup, bound, breakable, element, joined
 
 
 def section(id_: str, title: str, *children: str) -> Markup:
@@ -15,20 +15,29 @@ def section(id_: str, title: str, *children: str) -> Markup:
 
 
 def paragraphs(sentences: Iterable[str], class_: str | None = None) -> Markup:
-    """Each sentence as a paragraph."""
-    return joined(element("p", one, class_=class_) for one in sentences)
+    """Each sentence as a paragraph; what stands between backticks is something to type."""
+    return joined(element("p", *_typed(bound(one)), class_=class_) for one in sentences)
 
 
-def figure(chart: str, caption: str, note: str = "") -> Markup:
-    """A chart over what it is called; a note follows in small print."""
-    words = [element("b", caption)] + ([" ", element("span", note, class_="quiet")] if note else [])
-    return element("figure", element("figcaption", *words), chart)
+def _typed(sentence: str) -> Iterable[str]:
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:
+        return [sentence]
+    return [element("code", part) if index % 2 else part for index, part in enumerate(parts)]
+
+
+def figure(chart: str, caption: str, note: str = "", class_: str | None = None) -> Markup:
+    """A chart under what it is called; a note follows in small print."""
+    words = [element("b", breakable(caption))] + (
+        [" ", element("span", bound(note), class_="quiet")] if note else []
+    )
+    return element("figure", element("figcaption", *words), chart, class_=class_)
 
 
 def table(
     heads: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int] = (), class_: str = ""
 ) -> Markup:
-    """A table that can be moved sideways where there is no room; figures stand at the right.
+    """A table whose figures stand at the right; on a phone each row becomes a list.
 
     Args:
         heads: Of the columns.
@@ -37,15 +46,20 @@ def table(
         class_: Of the table.
     """
     kinds = ["word" if index in words else None for index in range(len(heads))]
-    head = element(
-        "tr", *(element("th", one, scope="col", class_=kind) for one, kind in zip(heads, kinds, strict=True))
-    )
+    columns = list(zip(heads, kinds, strict=True))
+    head = element("tr", *(element("th", one, scope="col", class_=kind) for one, kind in columns))
     body = (
-        element("tr", *(element("td", one, class_=kind) for one, kind in zip(row, kinds, strict=True)))
+        element(
+            "tr",
+            *(
+                element("td", one, class_=kind, data_head=name)
+                for one, (name, kind) in zip(row, columns, strict=True)
+            ),
+        )
         for row in rows
     )
-    whole = element("table", element("thead", head), element("tbody", *body), class_=class_ or None)
-    return element("div", whole, class_="wide", tabindex="0", role="region", aria_label=", ".join(heads))
+    whole = element("table", element("thead", head), element("tbody", *body), class_=class_)
+    return element("div", whole, class_="wide")
 
 
 def command(typed: str) -> Markup:

@@ -34,11 +34,11 @@ def trials(report: Report) -> Markup:
 
 
 def _row(trial: TrialSummary, won: bool) -> Markup:
-    recipe: list[str] = [words.recipe(trial.params)]
+    recipe: list[str] = [*((element("b", "winner"), " ") if won else ()), words.recipe(trial.params)]
     if trial.reason and trial.state in {"FAIL", "COMPLETE"}:
         recipe += [" ", element("span", words.one_line(trial.reason), class_="quiet")]
     cells = [
-        element("td", f"{trial.number}" + (" ◂ winner" if won else ""), data_value=trial.number),
+        element("td", str(trial.number), data_value=trial.number),
         element("td", trial.state, class_="word"),
         element(
             "td", words.score(trial.score), data_value=None if trial.score is None else repr(trial.score)

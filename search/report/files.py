@@ -36,7 +36,7 @@ def write_report(report: Report, path: Path) -> list[Path]:
     for file, ours in ((path, text), (figures, text), (trials, _is_ours)):
         check_ours(file, ours)
     write_ours(trials, parquet(report), _is_ours)
-    write_ours(figures, json.dumps(report.to_dict(), indent=1, allow_nan=False), text)
+    write_ours(figures, json.dumps(report.to_dict(), allow_nan=False), text)
     write_ours(path, page(report), text)
     return [path, figures, trials]
 
@@ -55,14 +55,16 @@ def parquet(report: Report) -> bytes:
 
 def _plain(frame: pandas.DataFrame) -> pandas.DataFrame:
     """The same with a single kind of value a column: one of several kinds (an option ``none`` beside 0.1) is text."""
+    from pandas.api.types import is_object_dtype
+
     frame = frame.copy()
-    for name in frame.columns[frame.dtypes == object]:
-        there = frame[name].dropna()
-        if {type(value) for value in there} - {bool} and not all(
-            type(value) in {int, float} for value in there
-        ):
-            written = there.map(lambda value: str(value).encode("utf-8", "backslashreplace").decode())
-            frame[name] = written.reindex(frame.index).astype(object).where(frame[name].notna(), None)
+    for name in frame.columns:
+        kinds = {type(value) for value in frame[name].dropna()} if is_object_dtype(frame[name]) else set()
+        if len(kinds) > 1 and kinds != {int, float}:
+            frame[name] = [
+                None if missing else str(value)
+                for value, missing in zip(frame[name], frame[name].isna(), strict=True)
+            ]
     return frame
 
 

@@ -22,7 +22,7 @@ p { margin: .35rem 0; max-width: 46rem; }
 section { border-top: 1px solid var(--line); padding-top: 1.2rem; margin-top: 2rem; }
 nav { margin-top: 1.5rem; font-size: .9rem; display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 a { color: var(--base); }
-#winner { display: flex; flex-wrap: wrap; gap: .3rem .4rem; margin: .6rem 0; }
+.chips { display: flex; flex-wrap: wrap; gap: .3rem .4rem; margin: .6rem 0; }
 #winner span { border: 1px solid var(--line); background: var(--card); border-radius: 4px; padding: .05rem .5rem;
   font-size: .9rem; } #winner b { font-weight: 500; color: var(--quiet); }
 .tiles { display: flex; gap: .5rem 2.2rem; margin: .8rem 0 0; font-variant-numeric: tabular-nums; }
@@ -32,7 +32,8 @@ a { color: var(--base); }
 .tile.winner b { color: var(--win); } .tile.baseline b { color: var(--base); }
 .verdict { border-left: 4px solid var(--faint); background: var(--card); border-radius: 0 5px 5px 0; margin: .7rem 0;
   padding: .5rem .8rem; }
-pre { margin: .3rem 0; white-space: pre-wrap; } code { font: .87rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
+pre { margin: .3rem 0; white-space: pre-wrap; }
+code { font: .87rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 figure { margin: 0; min-width: 0; } figcaption { margin-bottom: .5rem; line-height: 1.4; }
 figcaption .quiet { font-size: .87rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 2rem 2.5rem;
@@ -51,12 +52,16 @@ svg .grid, svg .axis { stroke: var(--line); } svg .axis { stroke: var(--quiet); 
 svg .dotted { stroke-dasharray: 2 2; }
 .bar { fill: var(--mark); stroke: var(--mark); } .bar.unsure { fill: none; }
 .band { fill: var(--band); } .curve { fill: none; stroke: var(--mark); stroke-width: 1.8; stroke-linejoin: round; }
-.dot { fill: var(--mark); } .dot.won { fill: var(--win); } .interval { stroke: var(--mark); stroke-width: 2; }
-.interval.won { stroke: var(--win); } .wonline { stroke: var(--win); stroke-dasharray: 4 3; } .wonmark { fill: var(--win); }
+.dot { fill: var(--mark); } .dot.won { fill: var(--win); }
+.interval { stroke: var(--mark); stroke-width: 2; }
+.interval.won { stroke: var(--win); } .wonline { stroke: var(--win); stroke-dasharray: 4 3; }
+.wonmark { fill: var(--win); }
 .dot.hollow { fill: var(--ground); stroke: var(--faint); } .dot.complete { fill: var(--mark); }
-.ring { fill: none; stroke: var(--win); stroke-width: 2.2; } .cross { stroke: var(--bad); fill: none; stroke-width: 1.3; }
+.ring { fill: none; stroke: var(--win); stroke-width: 2.2; }
+.cross { stroke: var(--bad); fill: none; stroke-width: 1.3; }
 .curve.best { stroke: var(--quiet); stroke-width: 1.2; }
-.curve.pruned { stroke: var(--faint); stroke-width: .9; opacity: .65; } .curve.complete { stroke-width: 1; opacity: .75; }
+.curve.pruned { stroke: var(--faint); stroke-width: .9; opacity: .65; }
+.curve.complete { stroke-width: 1; opacity: .75; }
 .point { fill: var(--faint); } .curve.winner { stroke: var(--win); stroke-width: 2.6; }
 .curve.baseline { stroke: var(--base); stroke-width: 2.2; stroke-dasharray: 6 3; }
 svg text.winner { fill: var(--win); font-weight: 600; } svg text.baseline { fill: var(--base); font-weight: 600; }
@@ -133,4 +138,4 @@ for (const table of document.querySelectorAll('table.sortable')) {
 }
 addEventListener('beforeprint', () => document.querySelectorAll('details').forEach(one => one.open = true));
 """
-"""All that the page runs: the table of trials sorts by a click, and paper shows what is folded. It reads well without."""
+"""All that the page runs: the table of trials sorts by a click, and paper shows what is folded. It reads without."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from search.report.charts.scale import Scale, width_of
 from search.report.markup import NOTHING, Markup, element, joined
 
@@ -84,6 +86,6 @@ def titled(name: str, words: str, **attributes: object) -> Markup:
     return element(name, element("title", words), **attributes)
 
 
-def path(points: list[tuple[float, float]]) -> str:
+def path(points: Sequence[tuple[float, float]]) -> str:
     """Points joined by lines, as a path's ``d``."""
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)

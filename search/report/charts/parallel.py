@@ -63,7 +63,7 @@ def parallel(says: str, axes: Sequence[Coordinate], threads: Sequence[Thread]) -
     lines = []
     for thread in ordered:
         points = [
-            (LEFT + 10 if value is None else scale(value), TOP + row * GAP)
+            (LEFT + 10.0 if value is None else scale(value), float(TOP + row * GAP))
             for row, (scale, value) in enumerate(zip(scales, thread.places, strict=True))
         ]
         lines.append(

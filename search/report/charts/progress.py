@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.report.charts.frame import WIDTH, below, beside, drawing, element, path, titled
+from search.report.charts.frame import WIDTH, below, beside, drawing, path, titled
 from search.report.charts.scale import Scale, scores
-from search.report.markup import NOTHING, Markup
+from search.report.markup import NOTHING, Markup, element
 
 HEIGHT, LEFT, RIGHT, TOP = 270, 44, 8, 8
 

@@ -24,7 +24,7 @@ class Scale:
         high: The value at its end, above `low`.
         start: Where it starts in the drawing.
         end: Where it ends; below `start` for an axis that goes up.
-        kind: ``linear``; ``whole``, the same for whole numbers; ``log``; ``binary``, a logarithm marked at powers of two;
+        kind: ``linear``; ``whole``, the same for whole numbers; ``log``; ``binary``, the same marked at powers of two;
             or ``close``, stretched towards 1, so that 0.98 and 0.99 are as far apart as 0.8 and 0.9.
     """
 
@@ -102,7 +102,7 @@ def rounded(value: float, step: float) -> str:
     """A multiple of a step, with the digits that the step has."""
     if abs(value) < step / 1e6:
         return "0"
-    if max(abs(value), step) >= 1e5 or step < 1e-6:
+    if step >= 1e4 or step < 1e-6:
         return words.number(float(value))
     return f"{value:.{len(f'{step:.8f}'.rstrip('0').partition('.')[2])}f}".replace("-", "−")
 
@@ -121,7 +121,7 @@ def scores(values: Sequence[float], start: float, end: float) -> Scale:
         nearest = min((1 - value for value in values if value < 1), default=0.01)
         top = 1 - max(min(1 - high, nearest) if high < 1 else nearest / 2, 1e-4) * 0.9
         return Scale(max(0.0, low - 0.02), max(top, high if high < 1 else top), start, end, "close")
-    return Scale(*around(values), start, end)
+    return Scale(*around(values, 0.02), start, end)
 
 
 def width_of(text: str) -> float:

@@ -21,8 +21,9 @@ def answer(report: Report) -> Markup:
     if baseline is not None and all(one.label != "baseline" for one in rows):
         rows.append(baseline)
     said = [
-        "Three numbers that are easily taken for each other: a search's score is the best of many and so too hopeful; the "
-        "race's scores chose the winner, on new seeds; the measurement's, with further seeds, had no part in choosing it."
+        "Three numbers that are easily taken for each other: a search's score is the best of many and so too hopeful; "
+        "the race's scores chose the winner, on new seeds; the measurement's, with further seeds, had no part in "
+        "choosing it."
     ]
     opened = [
         f"The test split was opened {_times(len(found.openings))}: {words.listed(list(found.openings))}."

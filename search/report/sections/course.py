@@ -17,8 +17,8 @@ from search.result import TrialSummary
 from search.view import words
 from spaces import Choice
 
-MOST, MOST_AXES = 250, 9
-"""Trials that are drawn as lines, and parameters that they are drawn across."""
+MOST, MOST_AXES, FEWEST = 250, 9, 3
+"""Trials that are drawn as lines, parameters that they are drawn across, and trials from which on they are."""
 
 
 def course(report: Report) -> Markup:
@@ -65,11 +65,13 @@ def _progress(report: Report) -> Markup:
         for trial in report.result.trials
     ]
     failed = " Crosses: failed." if any(dot.kind == "failed" for dot in dots) else ""
-    note = f"Filled: trained to the end. Hollow: stopped early or unfinished.{failed} The ring is the winner, the line the "
+    note = (
+        f"Filled: trained to the end. Hollow: stopped early or unfinished.{failed} The ring is the winner, "
+    )
     return figure(
         progress("Score by trial", dots),
         "Score by trial",
-        f"{note}best so far among those trained to the end.",
+        f"{note}the line the best so far among those trained to the end.",
     )
 
 
@@ -79,7 +81,7 @@ def _parallel(report: Report) -> Markup:
     ranks = {name: order.index(name) if name in order else len(order) for name in variation.names}
     names = sorted(variation.names, key=lambda name: ranks[name])[:MOST_AXES]
     drawn = chosen(report, [trial for trial in report.result.trials if trial.params])
-    if not names or not drawn:
+    if not names or len(drawn) < FEWEST:
         return NOTHING
     axes = [_coordinate(report, variation, name, drawn) for name in names]
     ranked = sorted(trial.score for trial in report.result.trials if trial.score is not None)
@@ -96,9 +98,10 @@ def _parallel(report: Report) -> Markup:
             )
         )
     left = len(variation.names) - len(names)
+    which = "parameters that matter most" if order else "first parameters"
     note = "A line a trial; the stronger its colour, the higher its score; the thick one is the winner."
     note += " “None”: a recipe without that parameter." if any(axis.lacking for axis in axes) else ""
-    note += f" The {len(names)} parameters that matter most; {left} more are in the table." if left else ""
+    note += f" The {len(names)} {which}; {left} more are in the table." if left else ""
     chart = parallel("Recipes of the trials across their parameters, coloured by score", axes, threads)
     return figure(chart, "Recipes and scores", note + _drawn(report, len(drawn)), "tall")
 
@@ -124,7 +127,7 @@ def _place(report: Report, variation: Variation, name: str, trial: TrialSummary)
     leaf, value = report.space.leaves()[there], trial.params[there]
     if isinstance(leaf, Choice):
         return float(leaf.options.index(value)) if value in leaf.options else None
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def chosen(report: Report, trials: Sequence[TrialSummary], most: int = MOST) -> list[TrialSummary]:

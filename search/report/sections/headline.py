@@ -9,6 +9,9 @@ from search.report.sections.parts import command, paragraphs
 from search.view import words
 from search.view.answer import counts, points, sentences
 
+MOST = 12
+"""Settings of the winner that the first screen has; those that differ from the ordinary recipe come first."""
+
 
 def headline(report: Report) -> Markup:
     """The head of the page."""
@@ -52,10 +55,16 @@ def _recipe(report: Report) -> Markup:
     winner = report.winner
     if winner is None:
         return NOTHING
-    entries = words.folded(winner.params)
-    ordered = sorted(entries.items(), key=lambda entry: " " not in entry[1])  # choices with options first
-    said = (element("span", element("b", breakable(name)), " ", value) for name, value in ordered)
-    return element("div", *said, id="winner", aria_label="The recipe")
+    entries, ordinary = words.folded(winner.params), words.folded(report.space.baseline())
+    switches = [name for name, value in entries.items() if " " in value]  # choices with options of their own
+    changed = [name for name, value in entries.items() if ordinary.get(name) != value]
+    order = list(dict.fromkeys([*switches, *(changed if len(entries) > MOST else ()), *entries]))
+    chips = [element("span", element("b", breakable(name)), " ", entries[name]) for name in order]
+    rest = NOTHING
+    if chips[MOST:]:
+        more = element("summary", f"and {words.count(len(chips) - MOST, 'setting')} more")
+        rest = element("details", more, element("div", *chips[MOST:], class_="chips"))
+    return element("div", element("div", *chips[:MOST], class_="chips"), rest, id="winner")
 
 
 def _figures(answer: Answer) -> Markup:

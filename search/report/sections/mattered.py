@@ -105,7 +105,8 @@ def _marginals(report: Report, effects: Sequence[Effect]) -> Markup:
 
 def _marginal(report: Report, effect: Effect, ends: tuple[float, float]) -> Markup:
     leaf = report.space.leaves()[effect.qualified[0]]
-    said = f"Mean score by {effect.name}: highest at {words.number(effect.best)}, lowest at {words.number(effect.worst)}"
+    ends_at = f"highest at {words.number(effect.best)}, lowest at {words.number(effect.worst)}"
+    said = f"Mean score by {effect.name}: {ends_at}"
     chart = marginal(
         said,
         effect.marginal.values,

@@ -29,8 +29,8 @@ def stopping(report: Report) -> Markup:
 
 def _rungs(agreements: Sequence[Agreement]) -> Markup:
     note = (
-        "Spearman's correlation between scores at both epochs, among the trials that came to both, with its 95 % interval; "
-        "“over the space” is the same over all recipes, as the model has it."
+        "Spearman's correlation between scores at both epochs, among the trials that came to both, with its 95 % "
+        "interval; “over the space” is the same over all recipes, as the model has it."
     )
     heads = ["after epoch", "against", "trials", "correlation", "over the space", "the best was"]
     return joined([table(heads, [_rung(one) for one in agreements]), paragraphs([note], "quiet")])

@@ -17,6 +17,8 @@ class Markup(str):
 
 
 NOTHING = Markup("")
+LONGEST = 32
+"""Letters of a word that stays on one line, whatever is in it."""
 BOUND = "\N{NO-BREAK SPACE}"
 
 
@@ -30,6 +32,15 @@ def escaped(text: str) -> Markup:
 def bound(text: str) -> str:
     """A sentence whose figures and units stay on one line."""
     return re.sub(r" (?=[%±=])|(?<=[±=]) ", BOUND, text)
+
+
+def unbroken(text: str) -> Markup:
+    """Text whose numbers and options (``1.1e-5``, ``--name``) are not folded at their hyphens."""
+    tokens = (
+        element("span", token, class_="one") if "-" in token and len(token) <= LONGEST else escaped(token)
+        for token in text.split(" ")
+    )
+    return Markup(" ".join(tokens))
 
 
 def breakable(name: str) -> Markup:

@@ -77,6 +77,7 @@ svg text.better { fill: var(--good); font-weight: 600; } svg text.worse { fill: 
 .s4 { fill: var(--s4); } .s5 { fill: var(--s5); } .s6 { fill: var(--s6); }
 svg .t0, svg .t1, svg .t2, svg .t3 { fill: var(--onlow); font-size: 11px; }
 svg .t4, svg .t5, svg .t6 { fill: var(--onhigh); font-size: 11px; }
+.one { white-space: nowrap; }
 .wide { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: right; padding: .22rem .9rem .22rem 0; vertical-align: top; white-space: nowrap; }

@@ -53,13 +53,14 @@ def below(scale: Scale, y: float, top: float, title: str = "", most: int = 6) ->
         title: What is along it.
         most: Labels.
     """
-    marks, free = [], -1e9
-    for tick in scale.ticks(most):
+    marks: list[str] = []
+    taken: list[tuple[float, float]] = []
+    for tick in sorted(scale.ticks(most), key=lambda tick: (not scale.is_round(tick), tick)):
         x, text = scale(tick), scale.label(tick, most)
         half = width_of(text) / 2
-        if x - half < free:
+        if any(x - half < right + 5 and x + half > left - 5 for left, right in taken):
             continue
-        free = x + half + 5
+        taken.append((x - half, x + half))
         marks += [line(x, top, x, y, "grid"), label(x, y + 15, text, "middle")]
     middle = (scale.start + scale.end) / 2
     return joined([*marks, label(middle, y + 32, title, "middle", "quiet") if title else NOTHING])

@@ -59,6 +59,10 @@ class Scale:
                 kept.append(one)
         return sorted(kept)
 
+    def is_round(self, tick: float) -> bool:
+        """Whether a marked value goes before others where there is room for one only: a power of ten."""
+        return self.kind == "log" and abs(math.log10(tick) - round(math.log10(tick))) < 1e-9
+
     def _candidates(self, most: int) -> list[float]:
         if self.kind == "close":
             return [*CLOSE, *BETWEEN]

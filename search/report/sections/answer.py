@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.answer.answer import Confirmed
-from search.report.markup import NOTHING, Markup, element
+from search.report.markup import NOTHING, Markup, element, unbroken
 from search.report.report import Report
 from search.report.sections.parts import paragraphs, section, table
 from search.view import words
@@ -60,7 +60,7 @@ def _scores(values: Sequence[float]) -> str:
 
 
 def _recipe(one: Confirmed) -> Markup:
-    return element("div", element("dt", one.label), element("dd", words.recipe(one.params)))
+    return element("div", element("dt", one.label), element("dd", unbroken(words.recipe(one.params))))
 
 
 def _times(count: int) -> str:

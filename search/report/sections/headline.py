@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search.answer.answer import Answer
-from search.report.markup import NOTHING, Markup, breakable, element, joined
+from search.report.markup import NOTHING, Markup, breakable, element, joined, unbroken
 from search.report.report import Report
 from search.report.sections.parts import command, paragraphs
 from search.view import words
@@ -59,7 +59,7 @@ def _recipe(report: Report) -> Markup:
     switches = [name for name, value in entries.items() if " " in value]  # choices with options of their own
     changed = [name for name, value in entries.items() if ordinary.get(name) != value]
     order = list(dict.fromkeys([*switches, *(changed if len(entries) > MOST else ()), *entries]))
-    chips = [element("span", element("b", breakable(name)), " ", entries[name]) for name in order]
+    chips = [element("span", element("b", breakable(name)), " ", unbroken(entries[name])) for name in order]
     rest = NOTHING
     if chips[MOST:]:
         more = element("summary", f"and {words.count(len(chips) - MOST, 'setting')} more")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from search.report.markup import NOTHING, Markup, bound, breakable, element, joined
+from search.report.markup import NOTHING, Markup, bound, breakable, element, joined, unbroken
 
 
 def section(id_: str, title: str, *children: str) -> Markup:
@@ -34,16 +34,13 @@ def figure(chart: str, caption: str, note: str = "", class_: str | None = None) 
     return element("figure", element("figcaption", *words), chart, class_=class_)
 
 
-def table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int] = (), class_: str = ""
-) -> Markup:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int] = ()) -> Markup:
     """A table whose figures stand at the right; on a phone each row becomes a list.
 
     Args:
         heads: Of the columns.
         rows: Of cells.
         words: Which columns are words, and stand at the left.
-        class_: Of the table.
     """
     kinds = ["word" if index in words else None for index in range(len(heads))]
     columns = list(zip(heads, kinds, strict=True))
@@ -58,10 +55,10 @@ def table(
         )
         for row in rows
     )
-    whole = element("table", element("thead", head), element("tbody", *body), class_=class_)
+    whole = element("table", element("thead", head), element("tbody", *body), class_="figures")
     return element("div", whole, class_="wide")
 
 
 def command(typed: str) -> Markup:
     """What can be typed."""
-    return element("pre", element("code", typed))
+    return element("pre", element("code", unbroken(typed)))

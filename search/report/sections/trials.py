@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.report.markup import NOTHING, Markup, element
+from search.report.markup import NOTHING, Markup, element, unbroken
 from search.report.report import Report
 from search.report.sections.parts import paragraphs, section
 from search.result import TrialSummary
@@ -34,7 +34,10 @@ def trials(report: Report) -> Markup:
 
 
 def _row(trial: TrialSummary, won: bool) -> Markup:
-    recipe: list[str] = [*((element("b", "winner"), " ") if won else ()), words.recipe(trial.params)]
+    recipe: list[str] = [
+        *((element("b", "winner"), " ") if won else ()),
+        unbroken(words.recipe(trial.params)),
+    ]
     if trial.reason and trial.state in {"FAIL", "COMPLETE"}:
         recipe += [" ", element("span", words.one_line(trial.reason), class_="quiet")]
     cells = [

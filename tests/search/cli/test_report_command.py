@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 
@@ -31,6 +32,6 @@ def test_a_study_as_a_page(command, refused, finished, tmp_path):
 def test_a_study_that_is_running(command, ledger, tmp_path):
     code, out, err = command("report", "begun", "--store", tmp_path / "mlruns")
     assert (code, err) == (0, "")
-    text = Path(out.splitlines()[0]).read_text()
+    text = re.sub("<[^>]*>", "", Path(out.splitlines()[0]).read_text())
     assert "No winner yet" in text
     assert f"finetune-search ui --store {tmp_path / 'mlruns'}" in text

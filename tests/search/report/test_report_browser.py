@@ -35,10 +35,12 @@ addEventListener('load', () => {
   });
   const small = [...document.querySelectorAll('svg')].map(chart =>
     12 * chart.getBoundingClientRect().width / chart.viewBox.baseVal.width);
+  document.querySelectorAll('section details').forEach(one => { one.open = true; });
+  const cut = [...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length;
   parent.postMessage(JSON.stringify({
     bottoms: ['winner', 'margin', 'caveats', 'first-verdict'].map(bottom),
     overflow: document.documentElement.scrollWidth - innerWidth,
-    width: innerWidth, touching: texts, smallest: Math.min(...small) }), '*');
+    width: innerWidth, touching: texts, smallest: Math.min(...small), cut: cut }), '*');
 });
 </script>
 """
@@ -80,6 +82,7 @@ def test_the_first_screen_has_winner_margin_caveats_and_the_first_verdict(tmp_pa
     assert seen["bottoms"][-1] <= height
     assert seen["overflow"] <= 0
     assert seen["touching"] == []
+    assert seen["cut"] == 0  # no table has columns that must be scrolled to
     assert seen["smallest"] >= 9  # pixels of a letter's height in a chart
     (tmp_path / "report.html").write_text(text)
     browse(tmp_path, tmp_path / "report.html", width, height, f"--screenshot={tmp_path / f'{width}.png'}")

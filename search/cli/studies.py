@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -52,7 +53,7 @@ def report(
     from search.report.gather import report_of
 
     loaded = load(name, store)
-    elsewhere = f" --store {store}" if store is not None else ""
+    elsewhere = f" --store {shlex.quote(str(store))}" if store is not None else ""
     path = out if out is not None else loaded.store.reports / f"{loaded.spec.name}.html"
     for file in write_report(report_of(loaded, elsewhere), path):
         typer.echo(file)

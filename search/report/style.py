@@ -23,8 +23,8 @@ section { border-top: 1px solid var(--line); padding-top: 1.2rem; margin-top: 2r
 nav { margin-top: 1.5rem; font-size: .9rem; display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 a { color: var(--base); }
 .chips { display: flex; flex-wrap: wrap; gap: .3rem .4rem; margin: .6rem 0; }
-#winner span { border: 1px solid var(--line); background: var(--card); border-radius: 4px; padding: .05rem .5rem;
-  font-size: .9rem; } #winner b { font-weight: 500; color: var(--quiet); }
+.chips > span { border: 1px solid var(--line); background: var(--card); border-radius: 4px; padding: .05rem .5rem;
+  font-size: .9rem; } .chips b { font-weight: 500; color: var(--quiet); }
 .tiles { display: flex; gap: .5rem 2.2rem; margin: .8rem 0 0; font-variant-numeric: tabular-nums; }
 .tile { display: flex; flex-direction: column; line-height: 1.3; }
 .tile span { color: var(--quiet); font-size: .85rem; } .tile b { font-size: 1.75rem; font-weight: 650; }
@@ -99,7 +99,7 @@ footer { margin-top: 3rem; font-size: .85rem; color: var(--quiet); }
 @media (max-width: 34rem) {
   body { padding-top: .8rem; } h1 { font-size: 1.35rem; } header p { font-size: .92rem; line-height: 1.4; }
   .tiles { gap: .5rem 1.1rem; } .tile b { font-size: 1.3rem; } .tile small { font-size: .8rem; }
-  #winner span { font-size: .82rem; padding: 0 .4rem; }
+  .chips > span { font-size: .82rem; padding: 0 .4rem; }
   .figures thead { display: none; } .figures, .figures tbody, .figures tr { display: block; }
   .figures tr { border-bottom: 1px solid var(--line); padding: .35rem 0; }
   .figures td { display: flex; justify-content: space-between; gap: 1rem; padding: 0; white-space: normal; }

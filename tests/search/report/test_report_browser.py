@@ -35,12 +35,14 @@ addEventListener('load', () => {
   });
   const small = [...document.querySelectorAll('svg')].map(chart =>
     12 * chart.getBoundingClientRect().width / chart.viewBox.baseVal.width);
+  document.querySelector('.sortable th:nth-child(3) button').click();
+  const scores = [...document.querySelectorAll('.sortable tbody tr')].map(row => row.cells[2].dataset.value ?? null);
   document.querySelectorAll('section details').forEach(one => { one.open = true; });
   const cut = [...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length;
   parent.postMessage(JSON.stringify({
     bottoms: ['winner', 'margin', 'caveats', 'first-verdict'].map(bottom),
     overflow: document.documentElement.scrollWidth - innerWidth,
-    width: innerWidth, touching: texts, smallest: Math.min(...small), cut: cut }), '*');
+    width: innerWidth, touching: texts, smallest: Math.min(...small), cut: cut, scores: scores }), '*');
 });
 </script>
 """
@@ -82,6 +84,10 @@ def test_the_first_screen_has_winner_margin_caveats_and_the_first_verdict(tmp_pa
     assert seen["bottoms"][-1] <= height
     assert seen["overflow"] <= 0
     assert seen["touching"] == []
+    scores = [None if score is None else float(score) for score in seen["scores"]]
+    there = [score for score in scores if score is not None]
+    assert scores == sorted(there, reverse=True) + [None] * (len(scores) - len(there))
+    assert None in scores
     assert seen["cut"] == 0  # no table has columns that must be scrolled to
     assert seen["smallest"] >= 9  # pixels of a letter's height in a chart
     (tmp_path / "report.html").write_text(text)

@@ -257,6 +257,7 @@ def a_large_report(count: int = 2000, epochs: int = 100) -> Report:
     return dataclasses.replace(
         report,
         result=dataclasses.replace(report.result, trials=trials, answer=answer, epochs=epochs),
+        spec=report.spec.model_copy(update={"epochs": epochs}),
         curves={
             one.number: [(epoch, rng.random() * epoch / epochs) for epoch in range(1, epochs + 1)]
             for one in trials

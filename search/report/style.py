@@ -38,7 +38,7 @@ figure { margin: 0; min-width: 0; } figcaption { margin-bottom: .5rem; line-heig
 figcaption .quiet { font-size: .87rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 2rem 2.5rem;
   margin: 1rem 0; align-items: start; }
-.charts > figure { max-width: 32rem; }
+.charts > figure { max-width: 32rem; } .charts > div > figure { margin-top: 1.8rem; }
 .small-charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1.2rem 1rem;
   margin: 1rem 0; align-items: start; }
 .small-charts figure { max-width: 17rem; display: grid; grid-template-rows: subgrid; grid-row: span 2; gap: .4rem;

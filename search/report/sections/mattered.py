@@ -40,9 +40,9 @@ def mattered(report: Report) -> Markup:
                 "div",
                 _table(report.insight.told) if report.insight.told else NOTHING,
                 paragraphs(sentences(report.insight)),
+                _pair(pairs[0]) if pairs else NOTHING,
             ),
             figure(_shares(effects[:MOST_BARS]), "Share of the variance of scores", note),
-            _pair(pairs[0]) if pairs else NOTHING,
             class_="charts",
         ),
         paragraphs(

@@ -71,6 +71,7 @@ class Report:
             "states": Counter(trial.state for trial in result.trials),
             "winner": None if winner is None else {"number": winner.number, "params": dict(winner.params)},
             "sentences": sentences(result, self.spec),
+            "hypothesis": None if result.outcome is None else result.outcome.noted(),
             "answer": None if result.answer is None else _answer(result.answer),
             "verdicts": [
                 {

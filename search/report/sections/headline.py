@@ -34,6 +34,7 @@ def headline(report: Report) -> Markup:
             paragraphs(sentences(result, spec) if result.trials else [counts(result, spec)]),
             id="caveats",
         ),
+        _hypothesis(report),
         _first_verdict(report),
     )
 
@@ -98,6 +99,16 @@ def _tile(name: str, figure: str, margin: str | None, class_: str) -> Markup:
     big = element("b", number, element("small", f" {unit}") if unit else NOTHING)
     sure = f"± {margin.partition(' ')[0]}" if margin is not None else "one seed: spread unknown"
     return element("div", element("span", name), big, element("span", sure), class_=f"tile {class_}")
+
+
+def _hypothesis(report: Report) -> Markup:
+    """What the study was run to find out, and what came of it."""
+    outcome = report.result.outcome
+    if outcome is None:
+        return NOTHING
+    asked = element("p", element("b", "Hypothesis: "), words.one_line(outcome.text, 400))
+    came = element("p", element("b", f"{outcome.verdict}: "), words.one_line(outcome.evidence, 600))
+    return element("div", asked, came, id="hypothesis")
 
 
 def _first_verdict(report: Report) -> Markup:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from search.answer.answer import Answer, Confirmed
+from search.hypotheses.judge import Outcome
 from search.insight.effects import Effect, Interaction
 from search.insight.insight import Insight
 from search.insight.surface import Marginal
@@ -146,6 +147,17 @@ def a_trial(
     number: int, state: str, score: float | None = None, epochs: int = 0, reason: str = ""
 ) -> TrialSummary:
     return TrialSummary(number, state, SPACE.baseline(), score, epochs, 1.0 * epochs, reason)
+
+
+def test_a_hypothesis_and_what_came_of_it_stand_in_the_head():
+    report = a_report()
+    outcome = Outcome("dropout > 0.2 is <better>", "contradicted", "It is 0.1 below.")
+    told = dataclasses.replace(report, result=dataclasses.replace(report.result, outcome=outcome))
+    assert check_sound(page(told)).by_id("hypothesis").text == (
+        "Hypothesis: dropout > 0.2 is <better>contradicted: It is 0.1 below."
+    )
+    assert told.to_dict()["hypothesis"]["verdict"] == "contradicted"
+    assert report.to_dict()["hypothesis"] is None
 
 
 def test_of_a_long_recipe_what_is_out_of_the_ordinary_stands_on_the_first_screen():

@@ -49,8 +49,8 @@ search: $(STAMP) ## run or continue a study: make search [STUDY=digits] [ARGS="-
 ui: $(STAMP) ## MLflow's pages over mlruns/
 	@$(BIN)/python -m search ui $(ARGS)
 
-report: $(STAMP) ## one study's leaderboard and winner: make report [STUDY=digits]
-	@$(BIN)/python -m search show $(STUDY) $(ARGS)
+report: $(STAMP) ## what a study found, as one page: make report [STUDY=digits]
+	@$(BIN)/python -m search report $(STUDY) $(ARGS)
 
 # What NePS depends on does not go with the project's pins.
 others: $(STAMP) ## what the searches of others find (benchmarks/others.py); installs them into .venv-others

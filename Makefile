@@ -7,7 +7,7 @@ STUDY  ?= digits
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint type test slow chaos search ui report bench others clean
+.PHONY: help setup lint type test browser slow chaos search ui report bench others clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ ALONE := tests/chaos $(addprefix tests/search/,studies cli tracking test_store.p
 test: $(STAMP) ## the tests that are quick (20 to 35 minutes on two shared cores)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ALONE)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests $(ALONE:%=--ignore=%)
+
+browser: $(STAMP) ## pages looked at in a real browser (chromium)
+	$(BIN)/python -m pytest -m browser
 
 slow: $(STAMP) ## the tests that are not
 	$(BIN)/python -m pytest -m slow

@@ -195,3 +195,9 @@ class Recording(Listener):
         self._projections[SEARCH].annotate(tags=tags, metrics=metrics, artifacts=artifacts)
         for projection in self._projections.values():
             projection.flush()
+
+    def attach(self, artifacts: Mapping[str, str]) -> None:
+        """Further files on the parent run: name → text."""
+        if artifacts:
+            self._projections[SEARCH].annotate(artifacts=artifacts)
+            self._projections[SEARCH].flush()

@@ -200,6 +200,7 @@ class Study:
                     recording.run_id,
                 )
                 recording.conclude(result)
+                recording.attach(self._report(view))
         view.on_result(result)
         return result
 
@@ -352,6 +353,19 @@ class Study:
             changes=result.changes,
             images=images[0] if images and self.spec.trainings == 1 else None,
         )
+
+    def _report(self, view: View) -> dict[str, str]:
+        """The page and its figures by file name, as MLflow keeps them."""
+        from search.report.files import figures
+        from search.report.gather import report_of
+        from search.report.page import page
+
+        try:
+            report = report_of(self)
+            return {"report.html": page(report), "report.json": figures(report)}
+        except Exception as error:  # the study is over, and its answer stands without a page
+            view.on_trouble(f"no report could be made of it: {error}")
+            return {}
 
     @property
     def _checkpoints(self) -> Checkpoints:

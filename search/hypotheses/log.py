@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import optuna
 
 from search.hypotheses.judge import Outcome, judge
-from search.ledger import Ledger
+from search.ledger import Ledger, finished
 from search.memory import history_of
 from search.register import DATA, SPEC, find_study, study_names
 from search.spec import StudySpec
@@ -29,12 +29,14 @@ class Entry:
         data: Its data.
         hypothesis: What it was run to find out.
         outcome: What came of it; none while it is open.
+        best: Its best COMPLETE trial's score, where that was asked for.
     """
 
     study: str
     data: str
     hypothesis: str
     outcome: Outcome | None
+    best: float | None = None
 
 
 def conclude(ledger: Ledger, spec: StudySpec) -> Outcome | None:
@@ -83,7 +85,7 @@ def entries(store: Store) -> list[Entry]:
 
 
 def on_same_data(store: Store, name: str) -> list[Entry]:
-    """What other studies of the same images, labels and splits found.
+    """What other studies of the same images, labels and splits found, also those without a hypothesis.
 
     Raises:
         InputError: There is no such study.
@@ -91,17 +93,27 @@ def on_same_data(store: Store, name: str) -> list[Entry]:
     fingerprint = find_study(store, name).user_attrs.get(DATA)
     others = [find_study(store, other) for other in study_names(store) if other != name]
     same = [study for study in others if fingerprint and study.user_attrs.get(DATA) == fingerprint]
-    return [entry for study in same if (entry := _entry(study)) is not None]
+    return [replace(_any_entry(study), best=_best(study)) for study in same]
 
 
 def _entry(study: optuna.Study) -> Entry | None:
+    """None of a study without a hypothesis."""
+    entry = _any_entry(study)
+    return entry if entry.hypothesis else None
+
+
+def _any_entry(study: optuna.Study) -> Entry:
     spec = study.user_attrs.get(SPEC) or {}
-    if not spec.get("hypothesis"):
-        return None
+    hypothesis = str(spec.get("hypothesis", ""))
     outcome = outcome_of(study)
-    if outcome is not None and outcome.text != spec["hypothesis"]:
+    if outcome is not None and outcome.text != hypothesis:
         outcome = None  # it was another one
-    return Entry(str(study.study_name), str(spec.get("data", "")), spec["hypothesis"], outcome)
+    return Entry(str(study.study_name), str(spec.get("data", "")), hypothesis, outcome)
+
+
+def _best(study: optuna.Study) -> float | None:
+    complete = finished(study.get_trials(deepcopy=False))
+    return float(complete[0].value or 0.0) if complete else None
 
 
 def _now() -> str:

@@ -31,14 +31,19 @@ def write_report(report: Report, path: Path) -> list[Path]:
     """
     if path.suffix.lower() not in {".html", ".htm"}:
         raise InputError(f"a report must go to a file whose name ends in .html, but got {str(path)!r}")
-    figures, trials = path.with_suffix(".json"), path.with_suffix(".parquet")
+    data, trials = path.with_suffix(".json"), path.with_suffix(".parquet")
     text = bearing(MARK)
-    for file, ours in ((path, text), (figures, text), (trials, _is_ours)):
+    for file, ours in ((path, text), (data, text), (trials, _is_ours)):
         check_ours(file, ours)
     write_ours(trials, parquet(report), _is_ours)
-    write_ours(figures, json.dumps(report.to_dict(), allow_nan=False), text)
+    write_ours(data, figures(report), text)
     write_ours(path, page(report), text)
-    return [path, figures, trials]
+    return [path, data, trials]
+
+
+def figures(report: Report) -> str:
+    """All figures of the page as JSON."""
+    return json.dumps(report.to_dict(), allow_nan=False)
 
 
 def parquet(report: Report) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from search.hypotheses.log import on_same_data
 from search.register import find_study
 from search.report.report import Report
 from search.study import Study
@@ -35,5 +36,6 @@ def report_of(study: Study, elsewhere: str = "", now: datetime | None = None) ->
             for trial in find_study(study.store, study.spec.name).get_trials(deepcopy=False)
         },
         elsewhere=elsewhere,
+        earlier=on_same_data(study.store, study.spec.name),
         made=f"{now or datetime.now():%Y-%m-%d %H:%M}",
     )

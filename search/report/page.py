@@ -10,6 +10,7 @@ from search.report.report import MARK, Report
 from search.report.sections.answer import answer
 from search.report.sections.changes import changes
 from search.report.sections.course import course
+from search.report.sections.earlier import earlier
 from search.report.sections.headline import headline
 from search.report.sections.mattered import mattered
 from search.report.sections.onward import onward
@@ -19,7 +20,7 @@ from search.report.sections.trials import trials
 from search.report.sections.verdicts import verdicts
 from search.report.style import SCRIPT, STYLE
 
-SECTIONS = (answer, verdicts, mattered, changes, stopping, course, trials, time, onward)
+SECTIONS = (answer, verdicts, mattered, changes, stopping, course, trials, time, earlier, onward)
 NAMES = {
     "answer": "Answer",
     "verdicts": "What to look at",
@@ -29,6 +30,7 @@ NAMES = {
     "course": "How it went",
     "trials": "All trials",
     "time": "Time",
+    "earlier": "Other studies",
     "onward": "How to go on",
 }
 """Sections by their id, as the page's table of contents has them."""

@@ -11,6 +11,7 @@ from typing import Any
 from search.answer.answer import Answer, Confirmed
 from search.answer.changes import Changes
 from search.answer.estimate import Estimate
+from search.hypotheses.log import Entry
 from search.insight.insight import Insight
 from search.result import StudyResult, TrialSummary
 from search.spec import StudySpec
@@ -36,6 +37,7 @@ class Report:
         curves: Trial's number → its score after each epoch; of a trial with several folds, of the first.
         elsewhere: The option that names its store, where that is another than the working folder's.
         made: When it was looked at.
+        earlier: Other studies of the same data.
     """
 
     result: StudyResult
@@ -46,6 +48,7 @@ class Report:
     curves: Mapping[int, Sequence[tuple[int, float]]] = field(default_factory=dict)
     elsewhere: str = ""
     made: str = ""
+    earlier: Sequence[Entry] = ()
 
     @property
     def winner(self) -> TrialSummary | None:
@@ -83,6 +86,15 @@ class Report:
                 for one in self.verdicts
             ],
             "insight": self.insight.to_dict(),
+            "other_studies_of_the_data": [
+                {
+                    "study": one.study,
+                    "best": one.best,
+                    "hypothesis": one.hypothesis or None,
+                    "outcome": None if one.outcome is None else one.outcome.noted(),
+                }
+                for one in self.earlier
+            ],
             "changes": None if result.changes is None else _changes(result.changes),
             "account": None if result.account is None else result.account.metrics(),
             "trials": [

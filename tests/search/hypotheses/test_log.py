@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from optuna.trial import TrialState
 from rich.console import Console
 
 from search import register
@@ -18,6 +19,7 @@ from search.view.log import print_log
 from spaces import InputError
 from tests.search.insight.planted import EPOCHS, SPACE, planted
 from tests.search.view.parts import flat
+from trainables.protocol import EpochRecord
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,14 @@ def test_the_log_over_all_studies(tmp_path):
     assert [entry.study for entry in entries(store)] == ["first", "second", "other"]
     assert [entry.outcome for entry in entries(store)] == [None, None, None]
     assert [entry.study for entry in on_same_data(store, "third")] == ["first", "second"]
+    assert [(entry.study, entry.hypothesis) for entry in on_same_data(store, "second")] == [
+        ("first", "dropout helps"), ("third", ""),
+    ]  # fmt: skip
     assert on_same_data(store, "other") == []
+    trial = first.ask(lambda number: 1)
+    first.record(trial.number, EpochRecord(1, 0.75, {}))
+    first.finish(trial.number, TrialState.COMPLETE, "")
+    assert [entry.best for entry in on_same_data(store, "second")] == [0.75, None]
 
     outcome = conclude(first, spec)
     assert (outcome.verdict, outcome.evidence) == ("not judged", "There are too few trials.")

@@ -14,6 +14,7 @@ import pytest
 
 from search.answer.answer import Answer, Confirmed
 from search.hypotheses.judge import Outcome
+from search.hypotheses.log import Entry
 from search.insight.effects import Effect, Interaction
 from search.insight.insight import Insight
 from search.insight.surface import Marginal
@@ -300,3 +301,20 @@ def test_a_large_study_makes_a_small_page_in_seconds_and_what_is_left_out_is_sai
     assert winner is not None
     [line] = [node for node in root.all("path") if node.attributes["class"] == "curve winner"]
     assert line.text.startswith(f"trial {winner.number}:")
+
+
+def test_other_studies_of_the_same_data_are_named_with_what_they_found():
+    outcome = Outcome("dropout helps", "supported", "By +0.020.", "2026-01-01")
+    others = [
+        Entry(NASTY, "digits", "", None, best=None),
+        Entry("second", "digits", "dropout helps", outcome, best=0.975),
+        Entry("third", "digits", NASTY, None, best=0.9),
+    ]
+    report = dataclasses.replace(a_report(), earlier=others)
+    root = check_sound(page(report))
+    text = root.by_id("earlier").text
+    assert "no trial is COMPLETE." in text
+    assert "best score 0.975. Hypothesis: dropout helps (supported: By +0.020.)" in text
+    assert "(open)" in text
+    assert report.to_dict()["other_studies_of_the_data"][1]["outcome"]["verdict"] == "supported"
+    assert "earlier" not in sections(read(page(a_report())))

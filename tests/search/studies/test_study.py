@@ -87,6 +87,14 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
     confirmations = optuna.load_study(study_name=confirm_name("small"), storage=open_storage(study.store))
     assert {trial.state for trial in confirmations.trials} == {TrialState.COMPLETE}
 
+    # The report is on the study's own run, and says what the study says.
+    client = mlflow.MlflowClient(study.store.mlflow_uri)
+    parent = client.get_run(result.trials[0].run_id).data.tags["mlflow.parentRunId"]
+    page = client.download_artifacts(parent, "report.html", str(tmp_path))
+    assert f"The winner is trial {result.best.number}" in Path(page).read_text()
+    figures = client.download_artifacts(parent, "report.json", str(tmp_path))
+    assert json.loads(Path(figures).read_text())["winner"]["params"] == result.best.params
+
     # The same call again finds everything done: nothing runs, nothing changes.
     again = study.run()
     assert again.dataframe().equals(frame)

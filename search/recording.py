@@ -32,6 +32,9 @@ from trainables.config import Fixed
 from trainables.data.dataset import Origin
 from trainables.protocol import EpochRecord
 
+TABLE = "leaderboard.json"
+"""The trials as a table that MLflow's page shows."""
+
 
 class Recording(Listener):
     """A listener (see `search.decisions.listener.Listener`) that keeps MLflow and the screen up to date.
@@ -170,8 +173,17 @@ class Recording(Listener):
 
     def conclude(self, result: StudyResult) -> None:
         """The leaderboard, the winning recipe and its figures, on the parent run."""
-        artifacts = {"leaderboard.csv": result.dataframe().to_csv(index=False)}
-        tags = {"mlflow.note.content": "\n\n".join(sentences(result, self._spec))}
+        frame = result.dataframe()
+        # As MLflow's own `log_table` writes one: its page shows it as a table.
+        table = json.loads(frame.to_json(orient="split", index=False))
+        artifacts = {
+            "leaderboard.csv": frame.to_csv(index=False),
+            TABLE: json.dumps({"columns": table["columns"], "data": table["data"]}),
+        }
+        tags = {
+            "mlflow.note.content": "\n\n".join([*sentences(result, self._spec), self._where_more_is()]),
+            "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
+        }
         metrics: dict[str, float] = {}
         if any(trial.state == "COMPLETE" for trial in result.trials):
             best = result.best
@@ -195,6 +207,17 @@ class Recording(Listener):
         self._projections[SEARCH].annotate(tags=tags, metrics=metrics, artifacts=artifacts)
         for projection in self._projections.values():
             projection.flush()
+
+    def _where_more_is(self) -> str:
+        """Markdown, as MLflow shows a run's description."""
+        name = self._spec.name
+        return (
+            f"Under Artifacts: `report.html` is the whole story, `{TABLE}` the trials, `recipe.yaml` the winner's "
+            "recipe. To compare trials, tick them among this run's children and press Compare.\n\n"
+            f"`finetune-search show {name}` prints what mattered and what to look at; `finetune-search best {name} "
+            "--export DIR` writes the model; `finetune-search perturb "
+            f"{name}` changes one thing about the winner at a time."
+        )
 
     def attach(self, artifacts: Mapping[str, str]) -> None:
         """Further files on the parent run: name → text."""

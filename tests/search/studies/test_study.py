@@ -95,6 +95,14 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
     figures = client.download_artifacts(parent, "report.json", str(tmp_path))
     assert json.loads(Path(figures).read_text())["winner"]["params"] == result.best.params
 
+    table = client.download_artifacts(parent, "leaderboard.json", str(tmp_path))
+    rows = json.loads(Path(table).read_text())
+    assert len(rows["data"]) == 16
+    assert rows["columns"] == list(frame.columns)
+    tags = client.get_run(parent).data.tags
+    assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "leaderboard.json", "type": "table"}]
+    assert "`report.html` is the whole story" in tags["mlflow.note.content"]
+
     # The same call again finds everything done: nothing runs, nothing changes.
     again = study.run()
     assert again.dataframe().equals(frame)

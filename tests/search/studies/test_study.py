@@ -119,7 +119,7 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
         fails = change.after > 0.25
         assert (len(change.scores), change.failed) == ((0, 2) if fails else (2, 0))
         assert (change.verdict == "fails") == fails
-    assert {change.after for change in changes.changes} >= {0.0}
+    assert {again.best.params["dropout"], *(change.after for change in changes.changes)} >= {0.0}
     assert set(epochs_trained(tmp_path).values()) == {1}
     assert study.perturb(only=["dropout"]).changes == changes
     assert set(epochs_trained(tmp_path).values()) == {1}

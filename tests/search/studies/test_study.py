@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections import Counter
@@ -20,6 +21,7 @@ from search.register import confirm_name
 from search.spec import OWN_CORE
 from search.store.databases import open_storage
 from search.tracking.states import mlflow_states
+from search.view.answer import sentences
 from search.view.silent import Silent
 from spaces import InputError
 from tests.search.parts import ODD
@@ -91,7 +93,9 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
     client = mlflow.MlflowClient(study.store.mlflow_uri)
     parent = client.get_run(result.trials[0].run_id).data.tags["mlflow.parentRunId"]
     page = client.download_artifacts(parent, "report.html", str(tmp_path))
-    assert f"The winner is trial {result.best.number}" in Path(page).read_text()
+    assert sentences(result, study.spec)[-1] in html.unescape(Path(page).read_text()).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     figures = client.download_artifacts(parent, "report.json", str(tmp_path))
     assert json.loads(Path(figures).read_text())["winner"]["params"] == result.best.params
 

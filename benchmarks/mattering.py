@@ -16,7 +16,6 @@ import math
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping
 from statistics import fmean
 
 import _package  # noqa: F401
@@ -30,7 +29,7 @@ from search.insight.effects import effects_of
 from search.insight.surface import Surface
 from search.searchers.suggest import distributions_of
 from search.simulation import simulate
-from spaces import Choice, Float, Int, SearchSpace, Switch
+from spaces import Choice, Float, Int, Params, SearchSpace, Switch
 
 EPOCHS, TRIALS, NOISE = 27, 60, 0.006
 SPACE = SearchSpace(
@@ -65,10 +64,10 @@ def searched(searcher: str, scheduler: str, seed: int) -> History:
     """A search of four workers, on curves of which high learning rates have the faster ones."""
     number = iter(range(10**6))
 
-    def curve(params: Mapping[str, object]) -> tuple[np.ndarray, np.ndarray]:
+    def curve(params: Params) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, next(number)])
-        rate = math.log10(float(params["lr"]))  # type: ignore[arg-type]
-        final = 0.85 - 0.04 * (rate + 2.2) ** 2 - 0.3 * (float(params["augmentation"]) - 0.7) ** 2  # type: ignore[arg-type]
+        rate = math.log10(float(params["lr"]))
+        final = 0.85 - 0.04 * (rate + 2.2) ** 2 - 0.3 * (float(params["augmentation"]) - 0.7) ** 2
         final += {"full": 0.0, "layer_decay": 0.02, "head": -0.08}[str(params["strategy"])]
         final += NOISE * rng.normal()
         pace = EPOCHS / 6 * (1 - 0.5 * (rate + 1) / 3)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from search.verdicts.verdict import Case, Verdict
+from spaces import Float
 from trainables.protocol import EpochRecord
 
 FEWEST = 9
@@ -84,6 +85,6 @@ def _against(case: Case) -> tuple[str, ...]:
     for name in ("augmentation_strength", "dropout", "weight_decay"):
         leaf = case.history.space.leaves().get(name)
         here = (case.winner or {}).get(name)
-        if leaf is not None and not leaf.is_fixed and isinstance(here, float) and here < leaf.high:  # type: ignore[union-attr]
-            return (f"--set {name}=[{here:.2g},{leaf.high:g}]",)  # type: ignore[union-attr]
+        if isinstance(leaf, Float) and not leaf.is_fixed and isinstance(here, float) and here < leaf.high:
+            return (f"--set {name}=[{here:.2g},{leaf.high:g}]",)
     return ()

@@ -7,7 +7,7 @@ import numpy as np
 from search.encoding import Encoding
 from search.insight.variation import Variation
 from search.verdicts.verdict import Case, Verdict
-from spaces import Choice
+from spaces import Choice, Int
 
 FEWEST = 3
 """Diverged trials below which they are no region."""
@@ -68,7 +68,11 @@ def _within(case: Case, names: list[str], above: bool, border: float) -> tuple[s
     found = []
     for name in names:
         leaf = case.history.space.leaves()[name]
-        low, high = (leaf.low, border) if above else (border, leaf.high)  # type: ignore[union-attr]
-        if low < high and (leaf.low < low or high < leaf.high):  # type: ignore[union-attr]
-            found.append(f"--set {name}=[{low:.3g},{high:.3g}]")
+        assert not isinstance(leaf, Choice)
+        low, high = (leaf.low, border) if above else (border, leaf.high)
+        if low < high and (leaf.low < low or high < leaf.high):
+            written = ",".join(
+                str(round(end)) if isinstance(leaf, Int) else f"{end:.3g}" for end in (low, high)
+            )
+            found.append(f"--set {name}=[{written}]")
     return tuple(found)

@@ -16,17 +16,20 @@ FACTOR = 10.0
 
 def at_the_edge(case: Case) -> list[Verdict]:
     """Parameters that matter, whose mean score is highest where their range ends, as the winner is near that end."""
+    winner = case.winner
+    if winner is None:
+        return []
     axes = {axis.name: axis for axis in Encoding(case.history.space).axes}
     found = []
     for effect in case.insight.told:
-        name = next((one for one in effect.qualified if case.winner and one in case.winner), None)
+        name = next((one for one in effect.qualified if one in winner), None)
         if name is None:
             continue
         leaf = case.history.space.leaves()[name]
         if isinstance(leaf, Choice):
             continue
         for end, other, value in ((0, -1, leaf.low), (-1, 0, leaf.high)):
-            near = _is_near(axes[name], case.winner[name], low=end == 0)  # type: ignore[index]
+            near = _is_near(axes[name], winner[name], low=end == 0)
             if near and effect.best == effect.marginal.values[end] and value not in NATURAL:
                 longer = _longer(leaf, low=end == 0)
                 found.append(
@@ -35,7 +38,7 @@ def at_the_edge(case: Case) -> list[Verdict]:
                         f"The best {name} may lie beyond its range.",
                         f"Scores still rise towards the end of [{leaf.low:g}, {leaf.high:g}]: by {effect.gain:.3f} "
                         f"from {effect.marginal.values[other]:.2g} to {effect.best:.2g}; the winner's is "
-                        f"{case.winner[name]:.2g}.",  # type: ignore[index]
+                        f"{winner[name]:.2g}.",
                         (f"--set {name}=[{longer[0]:g},{longer[1]:g}]",),
                     )
                 )

@@ -22,14 +22,12 @@ class Verdict:
         says: What is wrong, in a sentence.
         evidence: What was seen, in a sentence with its figures.
         settings: What to change, as ``run`` takes it: ``--epochs 54``; empty where no setting follows.
-        confirms: Whether `settings` are of ``confirm`` and not of ``run``.
     """
 
     kind: str
     says: str
     evidence: str
     settings: Sequence[str] = ()
-    confirms: bool = False
 
     def command(self, study: str) -> str:
         """What to type; empty where nothing follows.
@@ -39,10 +37,7 @@ class Verdict:
         """
         if not self.settings:
             return ""
-        options = " ".join(self.settings)
-        if self.confirms:
-            return f"finetune-search confirm {study} {options}"
-        return f"finetune-search run --like {study} --name {study}-2 {options}"
+        return f"finetune-search run --like {study} --name {study}-2 {' '.join(self.settings)}"
 
 
 @dataclass(frozen=True)

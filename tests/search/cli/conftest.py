@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
 from search import cli, register
 from search.reading import load_spec
-from search.store.databases import prepare
-from search.store.layout import Store
 from tests.search.cli.parts import FINISHED
 from tests.search.finished import finish
 from trainables.protocol import EpochRecord
@@ -47,20 +43,6 @@ def refused(command):
         return err.removeprefix("finetune-search: ").rstrip("\n")
 
     return type_in
-
-
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory) -> Path:
-    """A store without a study; MLflow needs seconds to make its tables."""
-    root = tmp_path_factory.mktemp("store") / "mlruns"
-    prepare(Store(root))
-    return root
-
-
-@pytest.fixture
-def store(empty, tmp_path) -> Store:
-    shutil.copytree(empty, tmp_path / "mlruns")
-    return Store(tmp_path / "mlruns")
 
 
 @pytest.fixture

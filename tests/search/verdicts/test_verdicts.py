@@ -14,8 +14,9 @@ from search.decisions.history import History, Status
 from search.insight.insight import Insight, insight_of
 from search.insight.rungs import Agreement, Stopped
 from search.verdicts.all import VERDICTS, verdicts_on
+from search.verdicts.divergence import diverging_region
 from search.verdicts.edge import _longer as longer
-from search.verdicts.verdict import Case, Verdict
+from search.verdicts.verdict import Case
 from spaces import Choice, Float, Int, SearchSpace
 from tests.search.insight.planted import planted, truth
 from trainables.protocol import EpochRecord
@@ -240,6 +241,12 @@ def test_of_a_study_that_has_hardly_begun_nobody_says_anything_that_is_not_so(ju
     assert {verdict.kind for verdict in found} <= {"sampled too thinly"}
 
 
-def test_commands():
-    verdict = Verdict("kind", "says", "evidence", ("--seeds 5",), confirms=True)
-    assert verdict.command("mine") == "finetune-search confirm mine --seeds 5"
+def test_a_border_of_whole_numbers_is_one_that_can_be_typed():
+    """1024 is not 1.02e+03, which is no whole number."""
+    space = SearchSpace({"batch_size": Int(8, 4096, log=True)})
+    history = History(space, 3)
+    for number in range(40):
+        history.begin(number, {"batch_size": 1024 + number if number < 15 else 8 + number})
+        history[number].diverged = number < 15
+    (verdict,) = diverging_region(Case(3, history, None, Insight()))
+    assert verdict.settings == ("--set batch_size=[8,1024]",)

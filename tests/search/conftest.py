@@ -1,4 +1,4 @@
-"""What the tests of this folder are given."""
+"""What the tests of this folder and of those in it are given."""
 
 from __future__ import annotations
 

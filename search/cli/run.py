@@ -11,6 +11,11 @@ import typer
 
 from search.cli.parts import NameArgument, StoreOption, console, load, show_answer, store_of, value
 
+AddressOption = Annotated[
+    str | None,
+    value("The Ray cluster to use, where it is another than the study's: auto, or host:port.", "ADDRESS"),
+]
+
 
 def run(
     study: Annotated[
@@ -114,10 +119,7 @@ def confirm(
             show_default=False,
         ),
     ] = None,
-    address: Annotated[
-        str | None,
-        value("The Ray cluster to use, where it is another than the study's: auto, or host:port.", "ADDRESS"),
-    ] = None,
+    address: AddressOption = None,
     store: StoreOption = None,
 ) -> None:
     """Confirm a study whose search is over: with more finalists or seeds than before, or at all.
@@ -125,9 +127,7 @@ def confirm(
     What is trained already counts. Where a difference is too close to tell, the answer says how many seeds would tell.
     The study keeps what is given here until `run` is given something else.
     """
-    loaded = load(name, store)
-    if address is not None:
-        loaded = replace(loaded, spec=loaded.spec.model_copy(update={"ray_address": address}))
+    loaded = _on(load(name, store), address)
     result = _with_view(partial(loaded.confirm, finalists=finalists, seeds=seeds))
     show_answer(load(name, store), result)  # as the study is now
 
@@ -151,10 +151,7 @@ def perturb(
             show_default=False,
         ),
     ] = None,
-    address: Annotated[
-        str | None,
-        value("The Ray cluster to use, where it is another than the study's: auto, or host:port.", "ADDRESS"),
-    ] = None,
+    address: AddressOption = None,
     store: StoreOption = None,
 ) -> None:
     """Change one parameter of the winner at a time, up, down and off: what does it matter?
@@ -164,12 +161,17 @@ def perturb(
     """
     from search.view.changes import render_changes
 
-    loaded = load(name, store)
-    if address is not None:
-        loaded = replace(loaded, spec=loaded.spec.model_copy(update={"ray_address": address}))
+    loaded = _on(load(name, store), address)
     result = _with_view(partial(loaded.perturb, seeds=seeds, only=tuple(only or ())))
     if result.changes is not None:
         render_changes(result.changes, console())
+
+
+def _on(study: Any, address: str | None) -> Any:
+    """The study on another cluster, where one is given."""
+    if address is None:
+        return study
+    return replace(study, spec=study.spec.model_copy(update={"ray_address": address}))
 
 
 def _with_view(act: Callable[[Any], Any]) -> Any:

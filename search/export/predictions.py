@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from search.export.text import plain
 from search.view import words
 from trainables.exported import Prediction
 
@@ -38,7 +37,7 @@ def print_predictions(
         write(_row(*HEADING))
     for one in predictions:
         if not one.probabilities:
-            unread.append(f"{plain(one.name)}: {plain(one.reason)}")
+            unread.append(f"{words.printable(one.name)}: {words.printable(one.reason)}")
             continue
         best = one.best(top)
         if output == "json":
@@ -46,10 +45,10 @@ def print_predictions(
             write(json.dumps({"image": one.name, "classes": classes}))  # ASCII: all else is escaped
         elif output == "csv":
             for label, share in best:
-                write(_row(plain(one.name), plain(label), f"{share:.6f}"))
+                write(_row(words.printable(one.name), words.printable(label), f"{share:.6f}"))
         else:
-            told = ", ".join(f"{plain(label)} {words.percent(share)}" for label, share in best)
-            write(f"{plain(one.name)}: {told}")
+            told = ", ".join(f"{words.printable(label)} {words.percent(share)}" for label, share in best)
+            write(f"{words.printable(one.name)}: {told}")
     return unread
 
 

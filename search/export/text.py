@@ -5,15 +5,12 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
-
-def plain(text: str) -> str:
-    """Text on one line as a terminal shows it: what would be no mark but a command becomes `�`."""
-    return "".join(mark if mark.isprintable() else "�" for mark in text)
+from search.view.words import printable
 
 
 def markdown(text: str) -> str:
     """Text that Markdown shows as it is."""
-    escaped = "".join(f"\\{mark}" if mark in "\\`*_[]|#~!$" else mark for mark in plain(text))
+    escaped = "".join(f"\\{mark}" if mark in "\\`*_[]|#~!$" else mark for mark in printable(text))
     return html.escape(escaped, quote=False)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from search.export.text import plain
+from search.view.words import printable
 from trainables.data.store.build import megabytes
 
 
@@ -21,7 +21,7 @@ def print_exported(folder: Path, console: Console) -> None:
     files = sorted(folder.iterdir())
     size = megabytes(sum(file.stat().st_size for file in files))
     for line in (
-        f"{plain(str(folder))}: {', '.join(file.name for file in files)} ({size})",
-        f"finetune-search predict {shlex.quote(plain(str(folder)))} image.jpg",
+        f"{printable(str(folder))}: {', '.join(file.name for file in files)} ({size})",
+        f"finetune-search predict {shlex.quote(printable(str(folder)))} image.jpg",
     ):
         console.print(line, markup=False, soft_wrap=True)

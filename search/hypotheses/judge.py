@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from search.answer.estimate import NORMAL
 from search.decisions.history import History
 from search.forecast.gaussian import Array
 from search.hypotheses.claim import Claim, Relation, claim_in
 from search.insight.surface import Marginal, Surface
-
-NORMAL = 1.959964
-"""The normal distribution's 97.5 % quantile."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from search.answer.estimate import NORMAL
 from search.decisions.history import History
 from search.forecast.gaussian import Array
 from search.insight.regions import densities
@@ -24,8 +25,6 @@ DRAWS = 20_000
 """Random effects that the found one is compared with."""
 MOST_PAIRED = 5
 """Parameters of which pairs are looked at, the most important ones."""
-NORMAL = 1.959964
-"""The normal distribution's 97.5 % quantile."""
 
 
 @dataclass(frozen=True)

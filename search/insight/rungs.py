@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search.answer.estimate import NORMAL
 from search.decisions.history import History, Run, Status
 from search.insight.surface import Surface
 
 FEWEST = 5
 """Trials that must have come to both epochs before their ranks are compared."""
-NORMAL = 1.959964
-"""The normal distribution's 97.5 % quantile."""
 
 
 @dataclass(frozen=True)

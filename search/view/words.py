@@ -55,6 +55,11 @@ def count(amount: int, noun: str) -> str:
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
 
 
+def printable(text: str) -> str:
+    """Text as a terminal or a page shows it: what would be no mark but a command becomes `�`."""
+    return "".join(mark if mark.isprintable() else "�" for mark in text)
+
+
 def one_line(text: str, width: int = 300) -> str:
     """Text on one line, cut where it is longer than `width` characters; no escape sequence gets through."""
     words = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())

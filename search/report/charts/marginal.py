@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search.answer.estimate import NORMAL
 from search.report.charts.frame import below, beside, drawing, label, line, path, titled
 from search.report.charts.scale import Scale, cut
 from search.report.markup import NOTHING, Markup, element, joined
@@ -11,8 +12,6 @@ from search.view import words
 from spaces import Value
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, ROW = 200, 150, 38, 6, 10, 34
-NORMAL = 1.959964
-"""The normal distribution's 97.5 % quantile."""
 
 
 def marginal(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search.answer.estimate import NORMAL
 from search.insight.effects import Effect, Interaction
 from search.report.charts.bars import Bar, bars
 from search.report.charts.heat import heat
-from search.report.charts.marginal import NORMAL, marginal
+from search.report.charts.marginal import marginal
 from search.report.charts.scale import around
 from search.report.markup import NOTHING, Markup, element
 from search.report.report import Report

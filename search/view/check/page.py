@@ -13,6 +13,7 @@ from PIL import Image
 from search.ours import bearing, write_ours
 from search.view.check.files import MARK
 from search.view.check.terminal import example, headline, measure_line, split_line, verdict
+from search.view.words import printable
 from trainables.quality.finding import Finding, Severity
 from trainables.quality.report import Report
 
@@ -157,4 +158,4 @@ def _classes(report: Report) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape("".join(mark if mark.isprintable() else "�" for mark in text))
+    return html.escape(printable(text))

@@ -22,7 +22,7 @@ from trainables.builder import from_params
 from trainables.config import Fixed
 from trainables.data import Dataset, load_dataset
 from trainables.material import Material, prepare, reading_of, settle
-from trainables.testing import right_on
+from trainables.testing import open_test
 
 GRIDS = {
     "scratch": [1e-3, 3e-3, 1e-2],
@@ -36,8 +36,8 @@ def one(params: Params, fixed: Fixed, seed: int, material: Material, dataset: Da
     trainable = from_params(params, fixed, seed, material)
     for _ in trainable.epochs():
         pass
-    right = right_on(dataset.test, trainable.best_weights, params, fixed, seed, material)
-    return trainable.best_score, sum(right) / len(right)
+    seen = open_test(dataset.test, dataset.classes, trainable.best_weights, params, fixed, seed, material)
+    return trainable.best_score, sum(seen.right) / len(seen.right)
 
 
 def main() -> None:

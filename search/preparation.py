@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from search.addresses import without_secret
 from search.answer.hits import Hits
+from search.answer.measured import Measured
 from search.errors import StudyError
 from search.execution.names import BEST
 from search.places import Place
@@ -20,6 +21,7 @@ from trainables.config import Fixed
 if TYPE_CHECKING:
     from trainables.data import Dataset
     from trainables.material import Material
+    from trainables.testing import Opened
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ def evaluator(
     prepared: Prepared,
     fixed: Fixed,
     place_of: Callable[[int], Place],
-    compute: Callable[..., bytes],
-) -> Callable[[FrozenTrial], Hits] | None:
-    """Tells which test images a training's best weights are right on; none for a trainable of the user's own.
+    compute: Callable[..., Opened],
+) -> Callable[[FrozenTrial], Measured] | None:
+    """Tells what a training's best weights are worth on the test split; none for a trainable of the user's own.
 
     A training on folds has a network each.
 
@@ -107,9 +109,10 @@ def evaluator(
     if spec.trainable != OWN_CORE:
         return None
     from trainables.folded import fold_seed
-    from trainables.testing import right_on
+    from trainables.soundness.soundness import pooled
+    from trainables.testing import open_test
 
-    def evaluate(training: FrozenTrial) -> Hits:
+    def evaluate(training: FrozenTrial) -> Measured:
         place = place_of(training.number)
         best = place.load(BEST)
         if best is None:
@@ -119,19 +122,22 @@ def evaluator(
             )
         seed, material = training.user_attrs["seed"], prepared.material
         folds: list[dict[str, Any]] = best["folds"] if material.folds else [best]
-        return Hits.of(
-            [
-                compute(
-                    right_on,
-                    prepared.dataset.test,
-                    one["weights"],
-                    training.params,
-                    fixed,
-                    fold_seed(seed, fold),
-                    material.fold(fold) if material.folds else material,
-                )
-                for fold, one in enumerate(folds)
-            ]
+        seen = [
+            compute(
+                open_test,
+                prepared.dataset.test,
+                prepared.dataset.classes,
+                one["weights"],
+                training.params,
+                fixed,
+                fold_seed(seed, fold),
+                material.fold(fold) if material.folds else material,
+            )
+            for fold, one in enumerate(folds)
+        ]
+        sound = [one.soundness for one in seen if one.soundness is not None]
+        return Measured(
+            Hits.of([one.right for one in seen]), pooled(sound) if len(sound) == len(seen) else None
         )
 
     return evaluate

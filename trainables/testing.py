@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,20 +16,37 @@ from trainables.evaluation import predict
 from trainables.material import Material, fitted
 from trainables.precision import Precision, pick_device
 from trainables.restoring import restored
+from trainables.soundness.judging import judge
+from trainables.soundness.soundness import Soundness
 
 
-def right_on(
+@dataclass(frozen=True)
+class Opened:
+    """What was seen of one network on the test split.
+
+    Args:
+        right: Which images it is right on: 0 or 1 for each, in their order.
+        soundness: How good it is beyond that; none where its outputs are not finite.
+    """
+
+    right: bytes
+    soundness: Soundness | None
+
+
+def open_test(
     images: Images,
+    classes: Sequence[str],
     weights: Mapping[str, Tensor],
     params: Params,
     fixed: Fixed,
     seed: int,
     material: Material,
-) -> bytes:
-    """Which of `images` a trial's weights are right on: 0 or 1 for each, in their order.
+) -> Opened:
+    """See what a trial's weights are worth on `images`. What can be chosen is chosen on the validation images.
 
     Args:
         images: The test split as the data set has it.
+        classes: Names of the classes.
         weights: Of the best epoch.
         params: The trial's recipe.
         fixed: The study's constants, every ``auto`` decided.
@@ -42,7 +60,13 @@ def right_on(
     device = pick_device(config.numerics.device)
     model = restored(weights, config, material)
     model.to(device)
-    split = Split(fitted(images, material.size, fixed.crop_pct), device)
+    precision = Precision(config.numerics.precision, device)
+    test = Split(fitted(images, material.size, fixed.crop_pct), device)
+    val = Split(material.val, device)
     with torch.inference_mode():
-        logits = predict(model, split, material.normalise, Precision(config.numerics.precision, device))
-    return bytes((logits.argmax(1) == split.labels).to("cpu", torch.uint8).tolist())
+        logits, chosen = (predict(model, split, material.normalise, precision).cpu() for split in (test, val))
+    labels = test.labels.cpu()
+    return Opened(
+        right=bytes((logits.argmax(1) == labels).to(torch.uint8).tolist()),
+        soundness=judge(logits, labels, chosen, val.labels.cpu(), classes),
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from search.answer.estimate import Estimate, compare, estimate
 from search.answer.hits import Hits
 from spaces import Params
+from trainables.soundness.soundness import Soundness
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Confirmed:
             baseline alone.
         test: Test accuracy of each of these, where the test split was opened for it.
         hits: Which test images each is right on, where that is known.
+        soundness: How good they are beyond their test accuracy, where that was looked at.
     """
 
     label: str
@@ -32,6 +34,7 @@ class Confirmed:
     val: Sequence[float] = ()
     test: Sequence[float] = ()
     hits: Sequence[Hits] = ()
+    soundness: Soundness | None = None
 
     @property
     def values(self) -> Sequence[float]:

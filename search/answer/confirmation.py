@@ -13,20 +13,22 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.answer.answer import Answer, Confirmed
 from search.answer.hits import Hits
+from search.answer.measured import Measured, packed, unpacked
 from search.answer.race import FEWEST, MOST, Race, contenders
 from search.ledger import Ledger, finished
 from spaces import Params
 from trainables.seeds import derive_seed
+from trainables.soundness.soundness import Soundness, pooled
 
 BASELINE = "baseline"
 OPENINGS = "test_openings"
-TEST = "test_accuracy"
+TEST, SOUNDNESS = "test_accuracy", "test_soundness"
 
 _Trainings = dict[tuple[str, int], FrozenTrial]
 """Candidate and seed → the training."""
 
-Evaluate = Callable[[FrozenTrial], Hits]
-"""A training of the confirmation → which images of the test split its best weights are right on."""
+Evaluate = Callable[[FrozenTrial], Measured]
+"""A training of the confirmation → what its best weights are worth on the test split."""
 
 
 class Confirmation:
@@ -199,6 +201,7 @@ class Confirmation:
         trained = [trainings[label, seed] for seed in seeds]
         found = [tested[one.number] for one in trained if one.number in tested]
         hits = [one for one in found if isinstance(one, Hits)]
+        sound = [self._soundness(one) for one in trained if one.number in tested]
         trial = self._chosen.get(label)
         return Confirmed(
             label=label,
@@ -208,6 +211,7 @@ class Confirmation:
             val=[score for one in trained if (score := _value(one)) is not None],
             test=[one.accuracy if isinstance(one, Hits) else one for one in found],
             hits=hits if len(hits) == len(found) else [],
+            soundness=pooled(known) if (known := [one for one in sound if one is not None]) else None,
         )
 
     def _tested(self, trainings: Sequence[FrozenTrial]) -> dict[int, Hits | float]:
@@ -224,6 +228,11 @@ class Confirmation:
                 found[training.number] = Hits.from_noted(hits)
         return found
 
+    def _soundness(self, training: FrozenTrial) -> Soundness | None:
+        """As it was seen when the test split was opened; earlier versions did not look."""
+        noted = self.ledger.noted(f"{SOUNDNESS}:{training.number}", None)
+        return None if noted is None else unpacked(noted)
+
     def _open_test(self, trainings: Sequence[FrozenTrial], evaluate: Evaluate) -> None:
         tested = self._tested(trainings)
         unseen = [one for one in trainings if one.number not in tested]
@@ -232,7 +241,10 @@ class Confirmation:
         # First: an opening that is not written down never happened.
         self.ledger.note(OPENINGS, [*self.ledger.noted(OPENINGS, []), f"{_now()} by {_who()}"])
         for training in unseen:  # each in a row of its own: some databases take no more than 64 KiB in one
-            self.ledger.note(f"{TEST}:{training.number}", evaluate(training).noted())
+            seen = evaluate(training)
+            if seen.soundness is not None:
+                self.ledger.note(f"{SOUNDNESS}:{training.number}", packed(seen.soundness))
+            self.ledger.note(f"{TEST}:{training.number}", seen.hits.noted())  # last: now it is seen
 
 
 def measuring_seeds(seed: int, count: int) -> list[int]:

@@ -14,7 +14,7 @@ from search.view import words
 from search.view.answer import sentences
 from trainables.exported import Description
 from trainables.exported.onnx import ONNX
-from trainables.soundness.calibration import Figures
+from trainables.soundness.figures import Figures
 
 LISTED = 100
 """Classes that are named in the card; `model.json` has all."""

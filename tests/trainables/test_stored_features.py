@@ -24,7 +24,7 @@ from trainables.frozen.store import FeatureStore
 from trainables.material import prepare
 from trainables.models.network import make_network
 from trainables.precision import Precision
-from trainables.testing import right_on
+from trainables.testing import open_test
 
 PROBE = {"strategy": "feature_extraction", "strategy.feature_extraction.lr": 1e-2, "batch_size": 16}
 GRADUAL = {
@@ -158,11 +158,12 @@ def test_a_trial_keeps_the_weights_of_its_classifier_until_others_learn_too(fixe
     checkpoint.save(tmp_path / "best.pt", state["best"])
     kept = checkpoint.load(tmp_path / "best.pt")["weights"]
     images = quadrants(40, 1, 2)
-    assert right_on(images, kept, PROBE, fixed, 0, material) == right_on(
-        images, trainable.best_weights, PROBE, fixed, 0, material
+    names = ("left", "right")
+    assert open_test(images, names, kept, PROBE, fixed, 0, material) == open_test(
+        images, names, trainable.best_weights, PROBE, fixed, 0, material
     )
     with pytest.raises(ValueError, match="the weights must be those of the trial's network"):
-        right_on(images, {"other": torch.zeros(1)}, PROBE, fixed, 0, material)
+        open_test(images, names, {"other": torch.zeros(1)}, PROBE, fixed, 0, material)
     trainable, _ = trained(GRADUAL, fixed, material)
     assert set(trainable.state_dict()["model"]) == set(trainable.model.state_dict())
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.evaluation import calibration_error
+from trainables.soundness.figures import Bin, Figures, Reliability
 from trainables.soundness.outcomes import Outcomes, check_outcomes, evened, outcomes
 
 BINS = 15
@@ -23,59 +24,6 @@ STEPS = 100
 
 ENTRIES = 2**16
 """Logits that are held in float64 at once during a fit: so few stay in a processor's cache."""
-
-
-@dataclass(frozen=True)
-class Bin:
-    """The images of one stretch of confidence.
-
-    Args:
-        lower: Its lower edge, which it does not hold (the first bin does).
-        upper: Its upper edge, which it holds.
-        count: Images.
-        confidence: Their mean confidence, in [0, 1]; none where there are none.
-        accuracy: The share of them that is right; likewise.
-    """
-
-    lower: float
-    upper: float
-    count: int
-    confidence: float | None
-    accuracy: float | None
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """A reliability diagram.
-
-    Args:
-        bins: Bins of equal width over [0, 1], in rising order.
-        ece: Expected calibration error, in [0, 1]: as `trainables.evaluation.calibration_error` has it.
-        mce: Maximum calibration error, in [0, 1]: the largest gap of a bin that has images, however few.
-    """
-
-    bins: tuple[Bin, ...]
-    ece: float
-    mce: float
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How well probabilities fit.
-
-    Args:
-        nll: Mean negative log-likelihood of the labels, nats.
-        brier: Mean over images of the squared distance between probabilities and label, in [0, 2].
-        even_error: See `even_calibration_error`.
-        classwise_error: See `classwise_calibration_error`.
-        reliability: By bins of equal width.
-    """
-
-    nll: float
-    brier: float
-    even_error: float
-    classwise_error: float
-    reliability: Reliability
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ import random
 from collections import defaultdict
 
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from search.answer.confirmation import BASELINE, Confirmation
 from search.answer.hits import Hits
+from search.answer.measured import Measured
 from search.answer.race import MOST
 from search.decisions.phase import Phase
 from search.decisions.program import Program
@@ -25,6 +27,8 @@ from tests.search.phases import (
     storage,
 )
 from trainables.protocol import EpochRecord
+from trainables.soundness.judging import judge
+from trainables.soundness.soundness import Soundness, pooled
 
 
 def confirmation_on(store, finalists=2, seeds=2, workers=1) -> Confirmation:
@@ -89,6 +93,16 @@ def trainings_of(confirmation) -> dict[str, set[int]]:
     return seeds
 
 
+def sound(share: float) -> Soundness:
+    """Of the images that `right` has, of two classes by turns."""
+    labels = torch.arange(100) % 2
+    guesses = torch.where(torch.tensor(list(right(share).counts)) > 0, labels, 1 - labels)
+    logits = 2.0 * torch.nn.functional.one_hot(guesses, 2)
+    found = judge(logits, labels, logits, labels, ("even", "odd"))
+    assert found is not None
+    return found
+
+
 def right(share: float) -> Hits:
     return Hits(bytes(image < 100 * share for image in range(100)))
 
@@ -100,7 +114,8 @@ def test_finalists_race_and_the_winner_and_the_baseline_are_measured_with_other_
 
     def evaluate(training):
         opened.append(training.number)
-        return right(training.params["x"])
+        share = training.params["x"]
+        return Measured(right(share), sound(share))
 
     answer = confirmation.answer(evaluate)
     assert len(opened) == 4  # two seeds of the winner, two of the baseline
@@ -115,6 +130,9 @@ def test_finalists_race_and_the_winner_and_the_baseline_are_measured_with_other_
     assert list(answer.winner.test) == [right(answer.winner.params["x"]).accuracy] * 2
     assert list(answer.baseline.test) == [0.5, 0.5]
     assert answer.difference.images == 100
+    assert answer.winner.soundness == pooled([sound(answer.winner.params["x"])] * 2)
+    assert answer.winner.soundness.networks == 2
+    assert answer.baseline.soundness == pooled([sound(0.5)] * 2)
 
     seeds = trainings_of(confirmation)
     loser = next(one for one in answer.finalists if one.label != answer.winner.label)
@@ -146,7 +164,7 @@ def test_the_race_ends_when_it_is_decided_and_goes_on_while_it_is_close():
 
 
 def confirmation_answer(confirmation):
-    return confirmation.answer(lambda training: right(0.5))
+    return confirmation.answer(lambda training: Measured(right(0.5)))
 
 
 @pytest.mark.parametrize("workers", [1, 4, 16])
@@ -225,7 +243,7 @@ def test_a_test_split_that_is_opened_in_part_mixes_nothing():
             if len(opened) >= measured:
                 raise Killed
             opened.append(training.number)
-            return right(training.params["x"])
+            return Measured(right(training.params["x"]))
 
         with pytest.raises(Killed):
             confirmation.answer(evaluate)

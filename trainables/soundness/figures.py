@@ -1,7 +1,8 @@
-"""How well probabilities fit, as numbers: readable without torch."""
+"""What is found of a network, as numbers: readable without torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -56,3 +57,44 @@ class Figures:
     even_error: float
     classwise_error: float
     reliability: Reliability
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Accuracies, each in [0, 1].
+
+    Args:
+        images: How many were measured on.
+        clean: On the images as they are.
+        accuracies: By corruption, of each severity in rising order.
+        families: By family, the mean over its corruptions and severities.
+        mean: Over all corruptions, each by the mean of its severities: a family of more corruptions counts more.
+        relative: `mean` as a share of `clean`; none where nothing is right. It may lie above 1.
+
+    Source: Hendrycks and Dietterich, ICLR 2019 (arXiv:1903.12261); they divide errors by AlexNet's, which means
+    nothing for other data.
+    """
+
+    images: int
+    clean: float
+    accuracies: Mapping[str, tuple[float, ...]]
+    families: Mapping[str, float]
+    mean: float
+    relative: float | None
+
+
+@dataclass(frozen=True)
+class Flatness:
+    """Rises of the loss; small is flat. Comparable between networks of one architecture, on the same images.
+
+    Args:
+        loss: At the weights themselves.
+        rises: By how much it is larger (or smaller, where below 0) at random places, one for each direction.
+        mean_rise: Their mean.
+        worst_rise: The same one step up the gradient.
+    """
+
+    loss: float
+    rises: tuple[float, ...]
+    mean_rise: float
+    worst_rise: float

@@ -5,29 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from trainables.seeds import derive_seed
-
-
-@dataclass(frozen=True)
-class Flatness:
-    """Rises of the loss; small is flat. Comparable between networks of one architecture, on the same images.
-
-    Args:
-        loss: At the weights themselves.
-        rises: By how much it is larger (or smaller, where below 0) at random places, one for each direction.
-        mean_rise: Their mean.
-        worst_rise: The same one step up the gradient.
-    """
-
-    loss: float
-    rises: tuple[float, ...]
-    mean_rise: float
-    worst_rise: float
+from trainables.soundness.figures import Flatness
 
 
 def flatness(

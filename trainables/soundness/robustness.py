@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from trainables.seeds import derive_seed
 from trainables.soundness.corruptions import CORRUPTIONS, SEVERITIES, Corruption
+from trainables.soundness.figures import Robustness
 
 BATCH = 64
 """Images that are spoilt at once. It is not to be chosen: what is drawn for an image depends on it."""
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """Accuracies, each in [0, 1].
-
-    Args:
-        images: How many were measured on.
-        clean: On the images as they are.
-        accuracies: By corruption, of each severity in rising order.
-        families: By family, the mean over its corruptions and severities.
-        mean: Over all corruptions, each by the mean of its severities: a family of more corruptions counts more.
-        relative: `mean` as a share of `clean`; none where nothing is right. It may lie above 1.
-
-    Source: Hendrycks and Dietterich, ICLR 2019 (arXiv:1903.12261); they divide errors by AlexNet's, which means
-    nothing for other data.
-    """
-
-    images: int
-    clean: float
-    accuracies: Mapping[str, tuple[float, ...]]
-    families: Mapping[str, float]
-    mean: float
-    relative: float | None
 
 
 @torch.inference_mode()
@@ -47,6 +23,7 @@ def robustness(
     seed: int,
     most: int | None = None,
     corruptions: Mapping[str, Corruption] = CORRUPTIONS,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Robustness:
     """Measure the accuracy under each corruption at each severity.
 
@@ -63,6 +40,7 @@ def robustness(
         seed: Of the draws, and of which images are taken.
         most: At most so many images, see `stratified`; none for all.
         corruptions: By name. Those that change nothing but colours are left out for images of one channel.
+        progress: Told (passes done, of how many), a pass being one over `BATCH` images at most.
 
     Raises:
         ValueError: No images, or not as many as labels; no corruption that applies; `most` below 1; or images that
@@ -80,14 +58,19 @@ def robustness(
         )
     rows = torch.arange(len(labels)) if most is None else stratified(labels, most, seed)
     clean, hits = 0, {name: [0] * len(SEVERITIES) for name in applied}
+    done, passes = 0, -(-len(rows) // BATCH) * (1 + len(applied) * len(SEVERITIES))
     for start in range(0, len(rows), BATCH):
         chosen = rows[start : start + BATCH]
         pictures, truth = _floats(images[chosen.to(images.device)]), labels[chosen.to(labels.device)]
         clean += _hits(logits_of(pictures), truth)
+        done += 1
         for name, corruption in applied.items():
             for place, severity in enumerate(SEVERITIES):
                 generator = torch.Generator().manual_seed(derive_seed(seed, name, start))
                 hits[name][place] += _hits(logits_of(corruption(pictures, severity, generator)), truth)
+                done += 1
+                if progress is not None:
+                    progress(done, passes)
     return _summary(
         len(rows), clean, {name: (one.family, tuple(hits[name])) for name, one in applied.items()}
     )

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optuna.trial import TrialState
-
 from search import register
 from search.account import session
 from search.agenda import Agenda, Wanted
-from search.answer.confirmation import confirms
 from search.answer.perturbation import check_parameters
 from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
 from search.decisions.listener import Listeners
 from search.errors import StudyError
 from search.hypotheses.log import conclude
-from search.ledger import REPORT, Ledger, begun, records_of
+from search.ledger import Ledger, begun
 from search.memory import history_of, named
 from search.quiet import hushed_optuna
 from search.reading import load_spec
@@ -38,8 +35,9 @@ from trainables.data.naming import find_dataset
 if TYPE_CHECKING:
     from search.execution.cluster import Cluster
     from search.insight.insight import Insight
+    from search.inspection.inspection import Inspection
     from search.preparation import Prepared
-    from search.verdicts.verdict import Case, Verdict
+    from search.verdicts.verdict import Verdict
     from trainables.material import Material
 
 
@@ -102,6 +100,7 @@ class Study:
         from search.execution.resources import find_resources
         from search.execution.sharing import most_workers, share_cards
         from search.preparation import check_processes, evaluator, prepare_study
+        from search.report.gather import attached
         from trainables.models.backbone import weights_fingerprint
 
         began = time.time()
@@ -200,7 +199,7 @@ class Study:
                     recording.run_id,
                 )
                 recording.conclude(result)
-                recording.attach(self._report(view))
+                recording.attach(attached(self, view.on_trouble))
         view.on_result(result)
         return result
 
@@ -324,48 +323,38 @@ class Study:
             InputError: There is no such study in the store.
         """
         from search.verdicts.all import verdicts_on
+        from search.verdicts.gather import case_of
 
-        return verdicts_on(self._case(insight or self.insight()))
+        return verdicts_on(case_of(self, insight or self.insight()))
 
-    def _case(self, insight: Insight) -> Case:
-        from search.verdicts.verdict import Case
+    def inspection(self) -> Inspection | None:
+        """What `inspect` found of the winner's network, if it was called since it is the winner.
 
-        result, space = self.result(), self.spec.search_space()
-        study = register.find_study(self.store, self.spec.name)
-        confirm = register.read_ledger(self.store, register.confirm_name(self.spec.name), space)
-        try:
-            best = result.best
-        except LookupError:
-            best = None
-        trainings = [
-            trial for trial in study.get_trials(deepcopy=False) if best and trial.number == best.number
-        ]
-        if result.answer is not None:
-            trainings += [one for one in confirm.trials() if confirms(one, result.answer.winner)]
-        images = [trial.user_attrs[REPORT].get("images") for trial in trainings if REPORT in trial.user_attrs]
-        return Case(
-            epochs=self.spec.epochs,
-            history=history_of(study, space),
-            winner=best.params if best else None,
-            insight=insight,
-            trainings=[records_of(one) for one in trainings if one.state is TrialState.COMPLETE],
-            answer=result.answer,
-            changes=result.changes,
-            images=images[0] if images and self.spec.trainings == 1 else None,
-        )
+        Raises:
+            InputError: There is no such study in the store.
+        """
+        from search.inspection.inspect import inspection_of
+        from search.view.leaderboard import winner_of
 
-    def _report(self, view: View) -> dict[str, str]:
-        """The page and its figures by file name, as MLflow keeps them."""
-        from search.report.files import figures
-        from search.report.gather import report_of
-        from search.report.page import page
+        winner = winner_of(self.result())
+        return inspection_of(self, None if winner is None else winner.number)
 
-        try:
-            report = report_of(self)
-            return {"report.html": page(report), "report.json": figures(report)}
-        except Exception as error:  # the study is over, and its answer stands without a page
-            view.on_trouble(f"no report could be made of it: {error}")
-            return {}
+    def inspect(self, *, images: int | None = None, flat: bool = False) -> Inspection:
+        """Look closely at the winner's network: on spoilt images, at its surest mistakes, at its probabilities.
+
+        On validation images: the test split stays as it is.
+
+        Args:
+            images: Validation images that are spoilt, at most; 200 if not given.
+            flat: Whether the flatness of the loss is measured too.
+
+        Raises:
+            InputError: There is no winner, its weights are gone, or the data has changed.
+            StudyError: The study is being run by another process.
+        """
+        from search.inspection.inspect import IMAGES, inspect
+
+        return inspect(self, images=IMAGES if images is None else images, flat=flat)
 
     @property
     def _checkpoints(self) -> Checkpoints:

@@ -24,6 +24,7 @@ def show(name: NameArgument, store: StoreOption = None) -> None:
     """One study's leaderboard and answer, what mattered, and what to look at, as far as it has come."""
     from search.view.changes import render_changes
     from search.view.insight import render_insight
+    from search.view.soundness import render_soundness
     from search.view.verdicts import render_verdicts
 
     loaded = load(name, store)
@@ -33,6 +34,7 @@ def show(name: NameArgument, store: StoreOption = None) -> None:
     render_insight(insight, console())
     if result.changes is not None:
         render_changes(result.changes, console())
+    render_soundness(result, loaded.inspection(), console())
     elsewhere = f" --store {store}" if store is not None else ""
     render_verdicts(loaded.verdicts(insight), loaded.spec.name, elsewhere, console())
 
@@ -57,6 +59,41 @@ def report(
     path = out if out is not None else loaded.store.reports / f"{loaded.spec.name}.html"
     for file in write_report(report_of(loaded, elsewhere), path):
         typer.echo(file)
+
+
+def inspect(
+    name: NameArgument,
+    images: Annotated[
+        int, typer.Option("--images", metavar="N", min=1, help="Validation images that are spoilt, at most.")
+    ] = 200,
+    flatness: Annotated[
+        bool, typer.Option("--flatness", help="Measure how flat the loss is about the weights, too.")
+    ] = False,
+    store: StoreOption = None,
+) -> None:
+    """Is the winner good, not only accurate? Spoilt images, its surest mistakes, and what these look like.
+
+    It looks at validation images; the test split stays as it is.
+    """
+    from search.inspection.inspect import inspect as look
+    from search.view.check.progress import on_terminal
+    from search.view.soundness import render_inspection
+
+    loaded = load(name, store)
+    troubles: list[str] = []
+    with on_terminal() as shown:
+        found = look(
+            loaded,
+            images=images,
+            flat=flatness,
+            progress=shown.on_progress,
+            tell=shown.on_phase,
+            trouble=troubles.append,
+        )
+    for trouble in troubles:
+        typer.echo(trouble, err=True)
+    elsewhere = f" --store {shlex.quote(str(store))}" if store is not None else ""
+    render_inspection(found, f"finetune-search report {loaded.spec.name}{elsewhere}", console())
 
 
 def log(

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable
 
-VOID = {"meta", "wbr"}
+VOID = {"img", "meta", "wbr"}
 """Elements that have no end."""
 
 

@@ -14,15 +14,17 @@ from search.report.sections.earlier import earlier
 from search.report.sections.headline import headline
 from search.report.sections.mattered import mattered
 from search.report.sections.onward import onward
+from search.report.sections.soundness import soundness
 from search.report.sections.stopping import stopping
 from search.report.sections.time import time
 from search.report.sections.trials import trials
 from search.report.sections.verdicts import verdicts
 from search.report.style import SCRIPT, STYLE
 
-SECTIONS = (answer, verdicts, mattered, changes, stopping, course, trials, time, earlier, onward)
+SECTIONS = (answer, soundness, verdicts, mattered, changes, stopping, course, trials, time, earlier, onward)
 NAMES = {
     "answer": "Answer",
+    "soundness": "Is it good",
     "verdicts": "What to look at",
     "mattered": "What mattered",
     "changes": "One thing at a time",
@@ -73,5 +75,5 @@ def _hash(text: str) -> str:
 
 
 OURS = f"style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}"
-POLICY = f"default-src 'none'; {OURS}; base-uri 'none'; form-action 'none'"
-"""Nothing is fetched, and nothing runs but the script that is named by its hash."""
+POLICY = f"default-src 'none'; img-src data:; {OURS}; base-uri 'none'; form-action 'none'"
+"""Nothing is fetched (pictures are in the page itself), and nothing runs but the script that is named by its hash."""

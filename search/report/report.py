@@ -13,6 +13,7 @@ from search.answer.changes import Changes
 from search.answer.estimate import Estimate
 from search.hypotheses.log import Entry
 from search.insight.insight import Insight
+from search.inspection.inspection import Inspection
 from search.result import StudyResult, TrialSummary
 from search.spec import StudySpec
 from search.verdicts.verdict import Verdict
@@ -38,6 +39,7 @@ class Report:
         elsewhere: The option that names its store, where that is another than the working folder's.
         made: When it was looked at.
         earlier: Other studies of the same data.
+        inspection: What was found of the winner's network, where it was looked at.
     """
 
     result: StudyResult
@@ -49,6 +51,7 @@ class Report:
     elsewhere: str = ""
     made: str = ""
     earlier: Sequence[Entry] = ()
+    inspection: Inspection | None = None
 
     @property
     def winner(self) -> TrialSummary | None:
@@ -95,6 +98,7 @@ class Report:
                 }
                 for one in self.earlier
             ],
+            "inspection": None if self.inspection is None else _inspection(self.inspection),
             "changes": None if result.changes is None else _changes(result.changes),
             "account": None if result.account is None else result.account.metrics(),
             "trials": [
@@ -137,7 +141,17 @@ def _confirmed(one: Confirmed) -> dict[str, Any]:
         "val": list(one.val),
         "test": list(one.test),
         "estimate": _estimate(one.estimate),
+        "soundness": None if one.soundness is None else one.soundness.to_dict(),
     }
+
+
+def _inspection(one: Inspection) -> dict[str, Any]:
+    """Without its pictures."""
+    found = one.to_dict()
+    for miss in found["misses"]:
+        for shown in (miss, *miss["alike"]):
+            del shown["picture"]
+    return found
 
 
 def _estimate(one: Estimate | None) -> dict[str, Any] | None:

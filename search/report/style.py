@@ -16,7 +16,7 @@ body { margin: 0 auto; max-width: 64rem; padding: 1.25rem 1rem 4rem; background:
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; text-wrap: pretty; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 0 0 .6rem; }
-h3 { font-size: 1rem; margin: 0; }
+h3 { font-size: 1rem; margin: 0; } section > h3 { margin-top: 1.4rem; }
 p { margin: .35rem 0; max-width: 46rem; }
 .quiet { color: var(--quiet); } .small, .over { font-size: .85rem; } .over { margin: 0 0 .2rem; }
 section { border-top: 1px solid var(--line); padding-top: 1.2rem; margin-top: 2rem; }
@@ -109,6 +109,14 @@ footer { margin-top: 3rem; font-size: .85rem; color: var(--quiet); }
     border-bottom: 1px solid var(--line); padding: .3rem 0; } .trials td { padding: 0; white-space: normal; }
   .trials td:first-child { text-align: left; } .trials td.recipe { grid-column: 1 / -1; font-size: .87rem; }
 }
+
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(13.5rem, 1fr)); gap: 1.2rem; margin: 1rem 0; }
+.gallery figcaption { margin: .3rem 0 0; font-size: .87rem; line-height: 1.35; }
+.pictures { display: flex; gap: .3rem; align-items: start; }
+.pictures img { width: 2.9rem; height: 2.9rem; object-fit: contain; background: var(--card); display: block; }
+.pictures img.missed { width: 4.2rem; height: 4.2rem; outline: 2px solid var(--win); }
+.pictures small { display: block; width: 2.9rem; font-size: .72rem; line-height: 1.2; color: var(--quiet);
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: center; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } nav, .sortable th button::after { display: none; }
   section { break-inside: auto; margin-top: 1.2rem; } h2, h3, figcaption { break-after: avoid; }

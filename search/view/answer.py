@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
-import textwrap
 from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
-from rich.text import Text
 
 from search.account import Account
 from search.addresses import without_secret
 from search.answer.answer import Answer, Confirmed
 from search.answer.estimate import MOST_SEEDS, Estimate
 from search.result import StudyResult, TrialSummary
-from search.spec import StudySpec
+from search.spec import OWN_CORE, StudySpec
 from search.store.layout import Store
 from search.view import words
 from search.view.leaderboard import print_leaderboard, winner_of
+from search.view.say import say
 
 
 def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: Console) -> None:
@@ -35,22 +33,22 @@ def render_answer(result: StudyResult, spec: StudySpec, store: Store, console: C
     console.print()
     if result.trials:
         print_leaderboard(result, console)
-    _say(console, counts(result, spec))
+    say(console, counts(result, spec))
     if result.account is not None:
-        _say(console, account_sentence(result.account))
+        say(console, account_sentence(result.account))
     console.print()
     winner = winner_of(result)
     if winner is not None:
-        _say(console, f"Winner: trial {winner.number}", style="bold")
-        _say(console, words.recipe(winner.params))
+        say(console, f"Winner: trial {winner.number}", style="bold")
+        say(console, words.recipe(winner.params))
         console.print()
     for sentence in sentences(result, spec):
-        _say(console, sentence)
+        say(console, sentence)
     if result.outcome is not None:
         outcome = result.outcome
         console.print()
-        _say(console, f"Hypothesis: {words.one_line(outcome.text, 400)}")
-        _say(console, f"{outcome.verdict}: {words.one_line(outcome.evidence, 600)}")
+        say(console, f"Hypothesis: {words.one_line(outcome.text, 400)}")
+        say(console, f"{outcome.verdict}: {words.one_line(outcome.evidence, 600)}")
     console.print()
     _print_places(result, spec, store, winner, console)
 
@@ -215,13 +213,13 @@ def _print_places(
         at = winner.checkpoint
         places["checkpoint"] = without_secret(at) if "://" in at else _short(Path(at))
     for name, place in places.items():
-        _say(console, f"{name:<11} {place}", copied=True)
+        say(console, f"{name:<11} {place}", copied=True)
     console.print()
     commands = next_commands(result, spec, elsewhere)
-    _say(console, "Next:", style="bold")
+    say(console, "Next:", style="bold")
     longest = max(len(command) for command, _ in commands)
     for command, what in commands:
-        _say(console, f"  {command:<{longest}}  # {what}", copied=True)
+        say(console, f"  {command:<{longest}}  # {what}", copied=True)
 
 
 def next_commands(result: StudyResult, spec: StudySpec, elsewhere: str) -> list[tuple[str, str]]:
@@ -240,6 +238,8 @@ def next_commands(result: StudyResult, spec: StudySpec, elsewhere: str) -> list[
         name = f"{result.name}{elsewhere}"
         commands.append((f"finetune-search show {name}", "what mattered, and what to look at"))
         commands.append((f"finetune-search report {name}", "all of it as a page to keep or send"))
+        if spec.trainable == OWN_CORE and winner_of(result) is not None:
+            commands.append((f"finetune-search inspect {name}", "the winner's mistakes, and spoilt images"))
     seeds = _seeds_that_tell(result.answer)
     if seeds is not None and seeds > spec.finalist_seeds:
         command = f"finetune-search confirm {result.name} --seeds {seeds}{elsewhere}"
@@ -259,14 +259,3 @@ def _short(path: Path) -> str:
     """A path from the working directory where it lies below it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
-
-
-def _say(console: Console, text: str, style: str = "", *, copied: bool = False) -> None:
-    """A sentence as it is: no markup is read out of it. What will be copied is not broken into lines."""
-    if copied:
-        console.print(Text(text, style=style), soft_wrap=True)
-        return
-    # A figure and its unit stay on one line.
-    bound = re.sub(r" (?=[%±=])|(?<=[±=]) ", "\N{NO-BREAK SPACE}", text)
-    lines = textwrap.wrap(bound, max(console.width, 20), break_long_words=False, break_on_hyphens=False)
-    console.print(Text("\n".join(lines).replace("\N{NO-BREAK SPACE}", " "), style=style))

@@ -69,6 +69,9 @@ class Origin(Protocol):
     def table(self) -> str:
         """Which image is in which split, as CSV for people."""
 
+    def names(self, images: Images) -> list[str] | None:
+        """What people call the images of one of the data set's splits, in its order; none where that is not known."""
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -89,6 +89,17 @@ class StoreOrigin:
             writer.writerow([part.encode("utf-8", "backslashreplace").decode() for part in text])
         return out.getvalue()
 
+    def names(self, images: Images) -> list[str] | None:
+        """Each image's key in its source; none of images that were copied out of the store's files."""
+        store = self.store
+        part = next((part for part, pixels in store.files.items() if pixels is images.pixels), None)
+        if part is None:
+            return None
+        listed = np.flatnonzero(store.facts.readable & (store.parts == PARTS.index(part)))
+        numbers = dict(zip(store.rows[listed].tolist(), listed.tolist(), strict=True))
+        rows = range(len(images)) if images.rows is None else images.rows.tolist()
+        return [store.listing.keys[numbers[row]] for row in rows]
+
 
 def read_dataset(name: str, source: Source, reading: Reading, seed: int = 0) -> Dataset:
     """The data set that `source` holds, decoded once and split by `seed`.

@@ -123,3 +123,19 @@ def test_few_images_are_passed_over_several_times_an_epoch(tmp_path):
     few = load_dataset(str(write_classes(tmp_path / "few", classes=2, images=20)), 0, READING)
     assert few.repeats == round(500 / len(few.train))
     assert np.array_equal(np.unique(few.train.labels), [0, 1])
+
+
+def test_the_images_of_each_split_know_their_names(tmp_path):
+    write_classes(tmp_path / "photos", classes=2)
+    dataset = load_dataset(str(tmp_path / "photos"), 0, READING)
+    splits = splits_of(dataset)
+    for split, images in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test)):
+        names = dataset.origin.names(images)
+        assert sorted(names) == sorted(name for name, where in splits.items() if where == split)
+        rows = range(len(images)) if images.rows is None else images.rows.tolist()
+        for name, label, row in zip(names, images.labels, rows, strict=True):
+            assert name.startswith(dataset.classes[label])
+            picture = np.asarray(Image.open(tmp_path / "photos" / name))
+            assert np.array_equal(images.pixels[row], picture)
+    copied = type(dataset.val)(dataset.val.pixels.copy(), dataset.val.labels)
+    assert dataset.origin.names(copied) is None

@@ -196,6 +196,10 @@ class Recording(Listener):
         answer = result.answer
         if answer is not None and answer.winner.test:
             metrics["winner/test_accuracy"] = fmean(answer.winner.test)
+        if answer is not None and (sound := answer.winner.soundness) is not None:
+            metrics["winner/test_ece"] = sound.before.reliability.ece
+            weakest = min(one.recall for one in sound.classes if one.recall is not None)
+            metrics["winner/test_accuracy_of_weakest_class"] = weakest
         if answer is not None and answer.baseline is not None and answer.baseline.test:
             metrics["baseline/test_accuracy"] = fmean(answer.baseline.test)
         if answer is not None and (difference := answer.difference) is not None:

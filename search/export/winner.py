@@ -101,7 +101,8 @@ def find_winner(
         raise InputError(str(error)) from None
     if spec.trainable != OWN_CORE:
         raise InputError(
-            f"to be exported a study must train by the project's own core, but {spec.name!r} does by {spec.trainable!r}"
+            f"a winner's network is known where a study trains by the project's own core, but {spec.name!r} does by "
+            f"{spec.trainable!r}"
         )
     best, fold = _best_of(_checkpoint(study, trial))
     fixed = spec.fixed()
@@ -148,7 +149,7 @@ def _checkpoint(study: Study, trial: TrialSummary) -> dict[str, Any]:
     if state is None:
         what = "are gone" if place is None else f"in {without_secret(place)} are not whole"
         raise InputError(
-            f"to be exported the winner must have its weights, but those of trial {trial.number} of "
+            f"the winner must have its weights, but those of trial {trial.number} of "
             f"{study.spec.name!r} {what}; train it again: `finetune-search best {study.spec.name} > recipe.yaml`, then "
             "`finetune-search train recipe.yaml --out weights.safetensors`"
         )

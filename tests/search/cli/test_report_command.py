@@ -35,3 +35,19 @@ def test_a_study_that_is_running(command, ledger, tmp_path):
     text = re.sub("<[^>]*>", "", Path(out.splitlines()[0]).read_text())
     assert "No winner yet" in text
     assert f"finetune-search ui --store {tmp_path / 'mlruns'}" in text
+
+
+def test_a_winner_is_looked_at(command, refused, finished):
+    assert "there is no study 'big'" in refused("inspect", "big")
+    code, out, err = command("inspect", "small", "--images", "8", "--flatness")
+    assert (code, err) == (0, "")
+    said = " ".join(out.split())
+    assert "The winner's network is right on" in said
+    assert "On 8 validation images spoilt in 16 ways and five severities" in said
+    assert "Its loss on training images is" in said
+    assert out.splitlines()[-1] == "finetune-search report small  # with pictures"
+    code, out, _ = command("show", "small")
+    assert code == 0
+    assert "Is the winner good, not only accurate" in out
+    code, out, _ = command("report", "small")
+    assert "Its surest mistakes" in Path(out.splitlines()[0]).read_text()

@@ -123,7 +123,7 @@ def test_weights_that_are_gone_and_those_that_stand_for_them(store, tmp_path):
     with pytest.raises(InputError) as refused:
         export_best(study, tmp_path / "model")
     assert str(refused.value) == (
-        "to be exported the winner must have its weights, but those of trial 0 of 'small' are gone; train it again: "
+        "the winner must have its weights, but those of trial 0 of 'small' are gone; train it again: "
         "`finetune-search best small > recipe.yaml`, then `finetune-search train recipe.yaml --out weights.safetensors`"
     )
     checkpoints.place(SEARCH, 0).save(BEST, {**state, "weights": {"strange": torch.ones(2)}})

@@ -10,7 +10,7 @@ from search.report.charts.bars import Bar, bars
 from search.report.charts.heat import heat
 from search.report.charts.marginal import marginal
 from search.report.charts.scale import around
-from search.report.markup import NOTHING, Markup, element
+from search.report.markup import NOTHING, Markup, element, joined
 from search.report.report import Report
 from search.report.sections.parts import figure, paragraphs, section, table
 from search.report.values import kind_of
@@ -61,13 +61,19 @@ def _table(effects: Sequence[Effect]) -> Markup:
         [
             effect.name,
             f"{effect.share:.0%}",
+            words.NONE if effect.density is None else f"{effect.density:.0%}",
             words.number(effect.best),
             words.number(effect.worst),
             f"{words.score(effect.gain)} ± {words.score(effect.margin)}",
         ]
         for effect in effects
     ]
-    return table(["parameter", "share", "best", "worst", "from worst to best"], rows, words=(0,))
+    heads = ["parameter", "share", "PED-ANOVA", "best", "worst", "from worst to best"]
+    said = (
+        "PED-ANOVA: how the best tenth of the trials differ from all of them. It says where the good trials are, not "
+        "what made them good."
+    )
+    return joined([table(heads, rows, words=(0,)), paragraphs([said], "quiet")])
 
 
 def _shares(effects: Sequence[Effect]) -> Markup:

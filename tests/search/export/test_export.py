@@ -211,7 +211,7 @@ def test_a_training_of_ones_own_is_not_exported(store, tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_SEARCH_TEST_LOG", str(tmp_path / "log"))
     study = studied(store, trainable="tests.search.parts:Logged")
     with pytest.raises(
-        InputError, match=r"must train by the project's own core, but 'small' does by 'tests\.search"
+        InputError, match=r"trains by the project's own core, but 'small' does by 'tests\.search"
     ):
         export_best(study, tmp_path / "model")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 import yaml
@@ -216,27 +217,24 @@ def test_a_training_of_ones_own_is_not_exported(store, tmp_path, monkeypatch):
         export_best(study, tmp_path / "model")
 
 
-@pytest.mark.skipif(find_spec("onnxscript") is not None, reason="ONNX can be written here")
-def test_what_onnx_needs_is_said_before_anything_is_done(store, tmp_path):
+def test_what_onnx_needs_is_said_before_anything_is_done(store, tmp_path, monkeypatch):
     study = studied(store)
+    monkeypatch.setattr("trainables.exported.onnx.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"--onnx needs onnx and onnxscript, but .*: pip install "):
         export_best(study, tmp_path / "model", onnx=True)
     assert not (tmp_path / "model").exists()
 
 
 def test_onnx_says_the_same(store, tmp_path):
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxscript")
     study = studied(store)
     exported = export_best(study, tmp_path / "model", onnx=True)
     file = tmp_path / "model" / "model.onnx"
     onnx.checker.check_model(str(file), full_check=True)
     shape = onnx.load(str(file)).graph.input[0].type.tensor_type.shape.dim
     assert shape[0].dim_param == "batch"
-    runtime = pytest.importorskip("onnxruntime")
     pixels = small_dataset().val.pixels
     expected = exported.probabilities(exported.logits(pixels)).cpu().numpy()
-    session = runtime.InferenceSession(str(file))
+    session = onnxruntime.InferenceSession(str(file))
     for count in (1, 9):
         images = (pixels[:count].transpose(0, 3, 1, 2) / 255).astype(np.float32)
         np.testing.assert_allclose(session.run(None, {"images": images})[0], expected[:count], atol=1e-5)

@@ -81,7 +81,8 @@ svg .t4, svg .t5, svg .t6 { fill: var(--onhigh); font-size: 11px; }
 .wide { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: right; padding: .22rem .9rem .22rem 0; vertical-align: top; white-space: nowrap; }
-th { color: var(--quiet); font-weight: 500; border-bottom: 1px solid var(--line); }
+th { color: var(--quiet); font-weight: 500; border-bottom: 1px solid var(--line); vertical-align: bottom; }
+.figures th { white-space: normal; }
 .word { text-align: left; } td.recipe { white-space: normal; overflow-wrap: anywhere; }
 table.trials { width: 100%; } tr.won { font-weight: 600; } tr.won td:first-child, tr.won td b { color: var(--win); }
 tr.pruned, tr.running, tr.waiting { color: var(--quiet); } tr.fail { color: var(--bad); }

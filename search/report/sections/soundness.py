@@ -8,7 +8,7 @@ from search.inspection.inspection import Alike, Inspection, Miss
 from search.report.charts.coverage import coverage
 from search.report.charts.heat import heat
 from search.report.charts.reliability import reliability
-from search.report.markup import NOTHING, Markup, element, joined
+from search.report.markup import NOTHING, Markup, bound, element, joined
 from search.report.report import Report
 from search.report.sections.parts import command, figure, paragraphs, section, table
 from search.view import words
@@ -193,7 +193,7 @@ def _miss(found: Soundness, one: Miss) -> Markup:
         element(
             "figcaption",
             element("b", f"{true} → {guessed}"),
-            f" {words.percent(one.confidence)} ",
+            f" {bound(words.percent(one.confidence))} ",
             element("span", name, class_="quiet"),
         ),
     )

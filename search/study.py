@@ -102,6 +102,7 @@ class Study:
         from search.execution.resources import find_resources
         from search.execution.sharing import most_workers, share_cards
         from search.preparation import check_processes, evaluator, prepare_study
+        from search.registry.winner import register_winner
         from trainables.models.backbone import weights_fingerprint
 
         began = time.time()
@@ -201,6 +202,7 @@ class Study:
                 )
                 recording.conclude(result)
                 recording.attach(self._report(view))
+        register_winner(self, result, recording.parent_id, view)
         view.on_result(result)
         return result
 

@@ -71,7 +71,7 @@ def run(given: argparse.Namespace, store: Store) -> None:
 
     study = Study.load(
         "digits", store=store, name="driver", space=given.space, narrow={}, searcher=given.searcher,
-        scheduler=given.scheduler, trials=10**6, finalists=0,
+        scheduler=given.scheduler, trials=10**6, finalists=0, registered=False,
     )  # fmt: skip
     space, fixed = study.spec.search_space(), study.spec.fixed()
     prepare(store)

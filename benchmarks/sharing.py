@@ -105,7 +105,7 @@ def hourly(given: argparse.Namespace, device: torch.device, workers: int, togeth
     settings: dict[str, Any] = {
         "name": "sharing", "data": given.data, "device": device.type, "epochs": given.epochs,
         "trials": given.trials, "finalists": 0, "searcher": "random", "scheduler": "none", "workers": workers,
-        "together": together, "narrow": {"strategy": "full", "batch_size": given.batch},
+        "registered": False, "together": together, "narrow": {"strategy": "full", "batch_size": given.batch},
     }  # fmt: skip
     if device.type == "cuda" and together == 1:
         settings["gpus_per_trial"] = 1 / workers

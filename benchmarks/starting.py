@@ -74,7 +74,7 @@ def main() -> None:
         os.environ[LOG] = f"{folder}/steps.log"
         study = Study.load(
             given.study, store=Store(Path(folder) / "mlruns"), trainable="starting:make", trials=given.trials,
-            epochs=given.epochs, finalists=0, workers=1, searcher=given.searcher, scheduler="none",
+            epochs=given.epochs, finalists=0, registered=False, workers=1, searcher=given.searcher, scheduler="none",
         )  # fmt: skip
         frame = study.run().dataframe()
         found = sorted(gaps(Path(os.environ[LOG]).read_text().splitlines()))

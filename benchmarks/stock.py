@@ -94,6 +94,7 @@ def overrides(task: Task, given: argparse.Namespace) -> dict[str, Any]:
     return {
         **task.settings, "epochs": task.epochs, "trials": given.trials, "searcher": "random", "scheduler": "asha",
         "eta": ETA, "grace": given.grace, "finalists": 0, "seed": given.seed, "workers": given.workers,
+        "registered": False,
     }  # fmt: skip
 
 

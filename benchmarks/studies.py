@@ -37,6 +37,7 @@ def run(study: str, method: str, seed: int, given: argparse.Namespace) -> StudyR
     settings: dict[str, Any] = {
         "seed": seed,
         "finalists": 1,
+        "registered": False,
         "finalist_seeds": given.finalist_seeds,
         **METHODS[method],
     }

@@ -16,9 +16,10 @@ from search.decisions.listener import Listener
 from search.ledger import Ledger
 from search.recipe import recipe_of
 from search.register import uid_of
+from search.registry.registry import ALIAS
 from search.result import StudyResult
 from search.score import trial_score
-from search.spec import LIMITS, StudySpec
+from search.spec import LIMITS, OWN_CORE, StudySpec
 from search.store.layout import Store
 from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
@@ -171,6 +172,11 @@ class Recording(Listener):
         """MLflow's run of a trial of the search, as far as it is written."""
         return self._projections[SEARCH].run_id(number)
 
+    @property
+    def parent_id(self) -> str | None:
+        """MLflow's run of the study itself, as far as it is written."""
+        return self._projections[SEARCH].parent_id
+
     def conclude(self, result: StudyResult) -> None:
         """The leaderboard, the winning recipe and its figures, on the parent run."""
         frame = result.dataframe()
@@ -215,7 +221,12 @@ class Recording(Listener):
     def _where_more_is(self) -> str:
         """Markdown, as MLflow shows a run's description."""
         name = self._spec.name
-        return (
+        model = (
+            f'The winner itself is under *Registered models*: `mlflow.pyfunc.load_model("models:/{name}@{ALIAS}")`.\n\n'
+            if self._spec.registered and self._spec.trainable == OWN_CORE
+            else ""
+        )
+        return model + (
             f"Under Artifacts: `report.html` is the whole story, `{TABLE}` the trials, `recipe.yaml` the winner's "
             "recipe. To compare trials, tick them among this run's children and press Compare.\n\n"
             f"`finetune-search show {name}` prints what mattered and what to look at; `finetune-search best {name} "

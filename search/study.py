@@ -100,6 +100,7 @@ class Study:
         from search.execution.resources import find_resources
         from search.execution.sharing import most_workers, share_cards
         from search.preparation import check_processes, evaluator, prepare_study
+        from search.registry.winner import register_winner
         from search.report.gather import attached
         from trainables.models.backbone import weights_fingerprint
 
@@ -200,6 +201,7 @@ class Study:
                 )
                 recording.conclude(result)
                 recording.attach(attached(self, view.on_trouble))
+        register_winner(self, result, recording.parent_id, view)
         view.on_result(result)
         return result
 

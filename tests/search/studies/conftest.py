@@ -19,6 +19,7 @@ SMALL = {
     "precision": "fp32",
     "repeats": 2,
     "epochs": 9,
+    "registered": False,  # which takes seconds
     "narrow": {
         "batch_size": {"low": 8, "high": 24, "default": 16},
         "strategy": ["full", "layer_decay"],

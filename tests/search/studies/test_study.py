@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import mlflow
@@ -210,8 +211,15 @@ def test_a_process_trains_so_many_trials_and_a_new_one_goes_on(small_study, tmp_
 @pytest.mark.timeout(300)
 def test_a_search_that_is_over_is_confirmed_later_and_with_more_seeds(small_study):
     settings = {"trials": 2, "finalists": 0, "scheduler": "none", "trainable": OWN_CORE, "epochs": 2}
-    study = small_study(**settings)
+    assert small_study(**settings).run().answer is None
+    study = small_study(**settings, registered=True)
     assert study.run().answer is None
+    client = mlflow.MlflowClient(study.store.mlflow_uri, study.store.mlflow_uri)
+    registered = client.get_model_version_by_alias("small", "winner")
+    assert registered.tags["trial.number"] == str(study.result().best.number)
+    note = client.get_run(registered.run_id).data.tags["mlflow.note.content"]
+    assert 'mlflow.pyfunc.load_model("models:/small@winner")' in note
+    assert "There is no confirmed answer" in registered.description
     with pytest.raises(InputError, match="a search must be over, but that of study 'small' is not"):
         small_study(**{**settings, "trials": 3}).confirm()
 
@@ -224,6 +232,10 @@ def test_a_search_that_is_over_is_confirmed_later_and_with_more_seeds(small_stud
     more = later.confirm(seeds=2)
     assert len(more.answer.winner.test) == len(more.answer.baseline.test) == 2
     assert len(more.answer.openings) == 2
+    crowned = client.get_model_version_by_alias("small", "winner")
+    assert crowned.tags["trial.number"] == str(more.best.number)
+    assert crowned.tags["mean_test_accuracy"] == str(fmean(more.answer.winner.test))
+    assert sentences(more, later.spec)[0] in crowned.description
     assert more.answer.winner.estimate.images == 32  # of the test split
     assert [trial.score for trial in more.trials] == [trial.score for trial in first.trials]
     in_ledger, in_mlflow, in_table = states_everywhere(study)

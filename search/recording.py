@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from functools import partial
 from statistics import fmean
@@ -23,6 +24,7 @@ from search.store.layout import Store
 from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
 from search.tracking.provenance import provenance
+from search.tracking.views import links, of_experiment
 from search.view import words
 from search.view.answer import sentences
 from search.view.view import View
@@ -91,8 +93,9 @@ class Recording(Listener):
         params = {
             key: str(value) for key, value in held.items() if key not in searched and value not in (None, {})
         }
+        experiment = of_experiment(self._space, spec.description, round(time.time() * 1000))
         for phase, projection in self._projections.items():
-            projection.open_study(params=params, tags=tags, artifacts=artifacts)
+            projection.open_study(params=params, tags=tags, artifacts=artifacts, experiment=experiment)
             projection.sync(self._ledgers[phase].trials(), partial(self._tell_mended, phase))
         return self
 
@@ -181,7 +184,9 @@ class Recording(Listener):
             TABLE: json.dumps({"columns": table["columns"], "data": table["data"]}),
         }
         tags = {
-            "mlflow.note.content": "\n\n".join([*sentences(result, self._spec), self._where_more_is()]),
+            "mlflow.note.content": "\n\n".join(
+                [links(), *sentences(result, self._spec), self._where_more_is()]
+            ),
             "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
         }
         metrics: dict[str, float] = {}

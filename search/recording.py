@@ -93,7 +93,8 @@ class Recording(Listener):
         params = {
             key: str(value) for key, value in held.items() if key not in searched and value not in (None, {})
         }
-        experiment = of_experiment(self._space, spec.description, round(time.time() * 1000))
+        purpose = spec.hypothesis or f"A search for the best way to fine-tune {spec.model} on {spec.data}."
+        experiment = of_experiment(self._space, purpose, round(time.time() * 1000))
         for phase, projection in self._projections.items():
             projection.open_study(params=params, tags=tags, artifacts=artifacts, experiment=experiment)
             projection.sync(self._ledgers[phase].trials(), partial(self._tell_mended, phase))
@@ -178,7 +179,9 @@ class Recording(Listener):
         """The leaderboard, the winning recipe and its figures, on the parent run."""
         frame = result.dataframe()
         # As MLflow's own `log_table` writes one: its page shows it as a table.
-        table = json.loads(frame.to_json(orient="split", index=False))
+        places = {trial.number: place for place, trial in enumerate(result.ranking())}
+        ranked = frame.sort_values("number", key=lambda numbers: numbers.map(places))
+        table = json.loads(ranked.to_json(orient="split", index=False))
         artifacts = {
             "leaderboard.csv": frame.to_csv(index=False),
             TABLE: json.dumps({"columns": table["columns"], "data": table["data"]}),

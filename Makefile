@@ -37,7 +37,7 @@ test: $(STAMP) ## the tests that are quick (20 to 35 minutes on two shared cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ALONE)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests $(ALONE:%=--ignore=%)
 
-browser: $(STAMP) ## pages looked at in a real browser (chromium)
+browser: $(STAMP) ## pages looked at in a real browser (chromium); pictures of them are in test-artifacts/
 	$(BIN)/python -m pytest -m browser
 
 slow: $(STAMP) ## the tests that are not

@@ -7,6 +7,7 @@ import copy
 import functools
 import re
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,6 +25,7 @@ from search.store.layout import Store
 from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
 from search.tracking.provenance import provenance
+from search.tracking.views import of_experiment
 from spaces import InputError, Int, SearchSpace
 from spaces.document import write_document
 from trainables.config import Fixed
@@ -181,6 +183,7 @@ class Objective:
                 params={k: str(v) for k, v in held.items() if k not in searched and v not in (None, {})},
                 tags={f"provenance.{key}": value for key, value in provenance().items()},
                 artifacts={"space.yaml": write_document(self.space.to_dict())},
+                experiment=of_experiment(self.space, "", round(time.time() * 1000)),
             )
             self._projections[uid] = projection
         return self._projections[uid]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from functools import partial
 from statistics import fmean
@@ -24,6 +25,7 @@ from search.store.layout import Store
 from search.tracking.patch import SCORE
 from search.tracking.projection import Projection
 from search.tracking.provenance import provenance
+from search.tracking.views import links, of_experiment
 from search.view import words
 from search.view.answer import sentences
 from search.view.view import View
@@ -92,8 +94,10 @@ class Recording(Listener):
         params = {
             key: str(value) for key, value in held.items() if key not in searched and value not in (None, {})
         }
+        purpose = spec.hypothesis or f"A search for the best way to fine-tune {spec.model} on {spec.data}."
+        experiment = of_experiment(self._space, purpose, round(time.time() * 1000))
         for phase, projection in self._projections.items():
-            projection.open_study(params=params, tags=tags, artifacts=artifacts)
+            projection.open_study(params=params, tags=tags, artifacts=artifacts, experiment=experiment)
             projection.sync(self._ledgers[phase].trials(), partial(self._tell_mended, phase))
         return self
 
@@ -181,13 +185,17 @@ class Recording(Listener):
         """The leaderboard, the winning recipe and its figures, on the parent run."""
         frame = result.dataframe()
         # As MLflow's own `log_table` writes one: its page shows it as a table.
-        table = json.loads(frame.to_json(orient="split", index=False))
+        places = {trial.number: place for place, trial in enumerate(result.ranking())}
+        ranked = frame.sort_values("number", key=lambda numbers: numbers.map(places))
+        table = json.loads(ranked.to_json(orient="split", index=False))
         artifacts = {
             "leaderboard.csv": frame.to_csv(index=False),
             TABLE: json.dumps({"columns": table["columns"], "data": table["data"]}),
         }
         tags = {
-            "mlflow.note.content": "\n\n".join([*sentences(result, self._spec), self._where_more_is()]),
+            "mlflow.note.content": "\n\n".join(
+                [links(), *sentences(result, self._spec), self._where_more_is()]
+            ),
             "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
         }
         metrics: dict[str, float] = {}

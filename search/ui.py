@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,11 +19,13 @@ from typing import IO
 from search.errors import StudyError
 from search.store.databases import prepare
 from search.store.layout import Store
+from search.tracking.views import MODEL_TRAINING, OPEN_VIEW, VIEW_TAG
 from spaces import InputError
 
 HOST = "127.0.0.1"
-START_PAGE = "#/experiments?workflowType=machine_learning"
-"""Without it MLflow opens its pages for language models, and calls runs evaluations."""
+START_PAGE = f"#/experiments?{MODEL_TRAINING}"
+NEWEST = 5
+"""Studies that are named with their pages: from its list of studies MLflow opens those for language models."""
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -53,6 +57,8 @@ def serve(store: Store, port: int, say: Callable[[str], None]) -> None:
         ):
             _wait_until_there(server, port)
             say(f"MLflow's pages over {store.root} (Ctrl-C ends them): http://{HOST}:{port}/{START_PAGE}")
+            for name, page in _pages(port):
+                say(f"{name}: {page}")
             server.wait()
             raise StudyError(f"MLflow ended with code {server.returncode}: {_last_words(log)}")
     except _Ended:
@@ -151,6 +157,26 @@ def _wait_until_there(server: subprocess.Popen[bytes], port: int) -> None:
         if time.monotonic() > deadline:
             raise StudyError(f"MLflow did not answer on port {port} within {START_SECONDS:.0f} s")
         time.sleep(0.1)
+
+
+def _pages(port: int) -> list[tuple[str, str]]:
+    """The newest studies that have a view of their trials, and where it is."""
+    where = f"http://{HOST}:{port}"
+    asked = urllib.request.Request(
+        f"{where}/api/2.0/mlflow/experiments/search",
+        json.dumps({"max_results": 100, "order_by": ["last_update_time DESC"]}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=START_SECONDS) as answer:
+            found = json.load(answer).get("experiments", [])
+    except (OSError, ValueError):
+        return []  # the list of studies has them too
+    return [
+        (one["name"], f"{where}/#/experiments/{one['experiment_id']}/runs{OPEN_VIEW}")
+        for one in found
+        if any(tag["key"] == VIEW_TAG for tag in one.get("tags", ()))
+    ][:NEWEST]
 
 
 def _check_free(port: int) -> None:

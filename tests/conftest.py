@@ -36,6 +36,15 @@ def is_clock(metric: str) -> bool:
     }
 
 
+@pytest.fixture
+def looking(request):
+    """A browser of the test's own; see `tests.browser`."""
+    from tests.browser import looking_for
+
+    with looking_for(request.node.name) as looking:
+        yield looking
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)  # golden numbers: the number of threads changes the order of sums

@@ -120,8 +120,10 @@ footer { margin-top: 3rem; font-size: .85rem; color: var(--quiet); }
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: center; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } nav, .sortable th button::after { display: none; }
-  section { break-inside: auto; margin-top: 1.2rem; } h2, h3, figcaption { break-after: avoid; }
-  figure, .verdict, tr, dl > div { break-inside: avoid; } .charts { grid-template-columns: 1fr 1fr; gap: 1rem 1.2rem; }
+  section { break-inside: auto; margin-top: 1.2rem; }
+  h2, h3, figcaption, summary, h2 + p, h3 + p, h3 + p + p { break-after: avoid; }
+  figure, .verdict, .tiles, p, pre, tr, dl > div { break-inside: avoid; } th button { display: contents; }
+  .charts { grid-template-columns: 1fr 1fr; gap: 1rem 1.2rem; } .tall { grid-row: span 2; }
   .wide { overflow: visible; } table { font-size: 8pt; } th, td { padding-right: .5rem; }
   details::details-content { content-visibility: visible; block-size: auto; } a { color: inherit; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

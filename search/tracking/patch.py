@@ -47,6 +47,7 @@ class RunPatch:
         params: To set; MLflow never lets one change.
         points: Of metrics.
         artifacts: File name to text.
+        experiment: Tags of the study's experiment, of the study's own run; what is there already stays.
         nonfinite: Names of metrics that were NaN or infinite somewhere, and so left out.
         status: MLflow's word, or None to leave it as it is.
         start_time: Milliseconds since 1970, for a run that is not there yet.
@@ -59,6 +60,7 @@ class RunPatch:
     params: Mapping[str, str] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     artifacts: Mapping[str, str] = field(default_factory=dict)
+    experiment: Mapping[str, str] = field(default_factory=dict)
     nonfinite: tuple[str, ...] = ()
     status: str | None = None
     start_time: int | None = None
@@ -73,6 +75,7 @@ class RunPatch:
             params={**self.params, **later.params},
             points=tuple(dict.fromkeys(self.points + later.points)),
             artifacts={**self.artifacts, **later.artifacts},
+            experiment={**self.experiment, **later.experiment},
             nonfinite=tuple(sorted({*self.nonfinite, *later.nonfinite})),
             status=later.status or self.status,
             start_time=later.start_time if self.start_time is None else self.start_time,

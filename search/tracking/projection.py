@@ -59,7 +59,12 @@ class Projection:
         self._fault: str | None = None
 
     def open_study(
-        self, *, params: Mapping[str, str], tags: Mapping[str, str], artifacts: Mapping[str, str]
+        self,
+        *,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        artifacts: Mapping[str, str],
+        experiment: Mapping[str, str] = _NOTHING,
     ) -> None:
         """Finds or makes the experiment and the parent run, and sets it RUNNING.
 
@@ -67,6 +72,7 @@ class Projection:
             params: The study's own; another value of one that MLflow holds becomes a tag ``resumed.…``.
             tags: The study's own.
             artifacts: File name to text.
+            experiment: Tags of the experiment; what it has already stays, for somebody may have changed it.
         """
         now = _now()
         patch = RunPatch(
@@ -74,6 +80,7 @@ class Projection:
             tags=dict(tags),
             params=dict(params),
             artifacts=dict(artifacts),
+            experiment=dict(experiment),
             status="RUNNING",
             start_time=now,
         )

@@ -3,12 +3,13 @@
 import posixpath
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from search.store.layout import Store
 from search.tracking.patch import ENDED, Point, RunPatch
+from search.tracking.views import NOTE, linked
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -81,8 +82,16 @@ class MlflowWriter:
             self.mended += patch.whole and patch.number is not None and patch.status != "RUNNING"
             self._fill(held, patch)
             self._set_status(held, patch)
+        if patch.experiment:
+            self._tag_experiment(patch.experiment)
         if patch.number is not None and held.status != "RUNNING":
             runs[patch.number] = _Held(held.run_id, held.status, forgotten=True)
+
+    def _tag_experiment(self, tags: Mapping[str, str]) -> None:
+        there = self._client.get_experiment(self._experiment).tags
+        for key, value in tags.items():
+            if key not in there:
+                self._client.set_experiment_tag(self._experiment, key, value)
 
     def _set_status(self, held: _Held, patch: RunPatch) -> None:
         if patch.status is None or patch.status == held.status:
@@ -98,6 +107,8 @@ class MlflowWriter:
         from mlflow.entities import Metric, Param, RunTag
 
         tags = _tags(patch, held)
+        if NOTE in tags:
+            tags[NOTE] = linked(tags[NOTE], str(self._experiment), held.run_id)
         params = {_name(key): _cut(value, PARAM_CHARACTERS) for key, value in patch.params.items()}
         for key in [key for key, value in params.items() if held.params.get(key, value) != value]:
             # MLflow's params are final; a study that goes on with a larger budget says so in a tag.

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import optuna
 import psutil
@@ -24,6 +17,8 @@ from search.store.layout import Store
 from search.tracking.projection import Projection
 from search.ui import serve
 from spaces import InputError
+from tests.search.servers import free_port
+from tests.search.serving import ui, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -43,40 +38,11 @@ def store(tmp_path_factory) -> Store:
     return store
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def get(url: str, body: dict[str, object] | None = None) -> bytes:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return bytes(answer.read())
-
-
-@contextlib.contextmanager
-def ui(store: Store, port: int, said: Path):
-    with said.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "search", "ui", "--port", str(port), "--store", str(store.root)],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.timeout(200)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -15,15 +10,7 @@ from search.report.page import page
 from tests.search.report.parts import a_report
 
 pytestmark = pytest.mark.browser
-CHROMIUM = next(
-    filter(
-        None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
-    ),
-    None,
-)
-MEASURE = """
-<script>
-addEventListener('load', () => {
+MEASURE = """() => {
   const bottom = id => document.getElementById(id).getBoundingClientRect().bottom;
   const texts = [...document.querySelectorAll('svg')].flatMap(chart => {
     const boxes = [...chart.querySelectorAll('text')].filter(one => !one.hasAttribute('transform'))
@@ -39,46 +26,21 @@ addEventListener('load', () => {
   const scores = [...document.querySelectorAll('.sortable tbody tr')].map(row => row.cells[2].dataset.value ?? null);
   document.querySelectorAll('section details').forEach(one => { one.open = true; });
   const cut = [...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length;
-  parent.postMessage(JSON.stringify({
+  return {
     bottoms: ['winner', 'margin', 'caveats', 'first-verdict'].map(bottom),
     overflow: document.documentElement.scrollWidth - innerWidth,
-    width: innerWidth, touching: texts, smallest: Math.min(...small), cut: cut, scores: scores }), '*');
-});
-</script>
-"""
-FRAME = """<!doctype html><script>
-addEventListener('message', told => {{ document.documentElement.dataset.seen = told.data; }});
-</script><iframe src="measured.html" style="width: {width}px; height: {height}px; border: 0"></iframe>
-"""
-"""As wide as a phone: a window of its own is never narrower than 500 pixels."""
-
-
-def browse(
-    folder: Path, page: Path, width: int, height: int, *options: str
-) -> subprocess.CompletedProcess[str]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine to look at the page with")
-    words = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
-        "--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}",
-    ]  # fmt: skip
-    return subprocess.run(
-        [CHROMIUM, *words, *options, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
+    width: innerWidth, touching: texts, smallest: Math.min(...small), cut: cut, scores: scores };
+}"""
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (360, 780)])
-def test_the_first_screen_has_winner_margin_caveats_and_the_first_verdict(tmp_path, width, height):
-    text = page(a_report())
-    # Our own script measures, which the page's policy would not let run.
-    measured = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text) + MEASURE
-    (tmp_path / "measured.html").write_text(measured)
-    (tmp_path / "frame.html").write_text(FRAME.format(width=width, height=height))
-    options = ("--dump-dom", "--virtual-time-budget=5000")
-    dom = browse(tmp_path, tmp_path / "frame.html", 1400, 1000, *options).stdout
-    told = re.search(r'data-seen="([^"]*)"', dom)
-    assert told is not None
-    seen = json.loads(html.unescape(told[1]))
+def test_the_first_screen_has_winner_margin_caveats_and_the_first_verdict(looking, tmp_path, width, height):
+    path = tmp_path / "report.html"
+    path.write_text(page(a_report()))
+    shown = looking.page(path.as_uri(), width, height)
+    picture = looking.keep(shown, "first-screen")
+    assert picture.stat().st_size > 20_000
+    seen = shown.evaluate(MEASURE)
     assert seen["width"] == width
     assert seen["bottoms"] == sorted(seen["bottoms"])
     assert seen["bottoms"][-1] <= height
@@ -90,23 +52,51 @@ def test_the_first_screen_has_winner_margin_caveats_and_the_first_verdict(tmp_pa
     assert None in scores
     assert seen["cut"] == 0  # no table has columns that must be scrolled to
     assert seen["smallest"] >= 9  # pixels of a letter's height in a chart
-    (tmp_path / "report.html").write_text(text)
-    browse(tmp_path, tmp_path / "report.html", width, height, f"--screenshot={tmp_path / f'{width}.png'}")
-    assert (tmp_path / f"{width}.png").stat().st_size > 20_000
 
 
-def test_its_own_policy_lets_it_be_styled_and_sorted_and_nothing_else(tmp_path):
+def test_its_own_policy_lets_it_be_styled_and_sorted_and_nothing_else(looking, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(page(a_report()).replace("</main>", "<script>document.title = 'broken'</script></main>"))
-    ran = browse(tmp_path, path, 1280, 800, "--dump-dom")
-    assert ran.stdout.count('<button type="button">') == 6
-    assert "<title>planted: report</title>" in ran.stdout
-    assert ran.stderr.count("Executing inline script violates") == 1  # the test's own
-    assert "style" not in "".join(line for line in ran.stderr.splitlines() if "violates" in line)
+    shown = looking.page("about:blank", 1280, 800)
+    said: list[str] = []
+    shown.on("console", lambda message: said.append(message.text))
+    shown.goto(path.as_uri())
+    assert shown.content().count('<button type="button">') == 6
+    assert shown.title() == "planted: report"
+    violations = [text for text in said if "violates" in text]
+    assert len(violations) == 1  # the test's own
+    assert violations[0].startswith("Executing inline script violates")
 
 
-def test_it_can_be_printed(tmp_path):
-    path, paper = tmp_path / "report.html", tmp_path / "report.pdf"
+PAPER = """() => {
+  const style = (name, what) => [...document.querySelectorAll(what)].map(one => getComputedStyle(one)[name]);
+  return {
+    whole: [...new Set(style('breakInside', 'figure, .verdict, section p, pre, tr'))],
+    kept: [...new Set(style('breakAfter', 'h2, h3, figcaption, summary, h3 + p'))],
+    buttons: [...new Set(style('display', 'th button'))] };
+}"""
+
+
+def test_it_can_be_printed(looking, tmp_path):
+    path = tmp_path / "report.html"
     path.write_text(page(a_report()))
-    browse(tmp_path, path, 1280, 800, f"--print-to-pdf={paper}", "--no-pdf-header-footer")
-    assert paper.read_bytes().startswith(b"%PDF")
+    paper = looking.place("report.pdf")
+    shown = looking.page(path.as_uri(), 1280, 800)
+    shown.pdf(path=paper, format="A4")
+    text = paper.read_bytes()
+    assert text.startswith(b"%PDF")
+    assert 8 <= len(re.findall(rb"/Type /Page\b", text)) <= 12  # sixty trials, none left out, no empty pages
+
+    shown.emulate_media(media="print")
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert not shown.get_by_role("navigation").is_visible()
+    folded = shown.locator("details table")
+    assert folded.count() > 0
+    assert all(one.is_visible() for one in folded.all())
+    assert all(one.is_visible() for one in shown.locator("pre").all())  # commands can be typed from paper
+    assert shown.evaluate(PAPER) == {
+        "whole": ["avoid"],  # nothing is cut in two …
+        "kept": ["avoid"],  # … no heading is parted from what it is of …
+        "buttons": ["contents"],  # … and a table's head stands on each of its pages, which buttons would not
+    }
+    looking.keep(shown, "paper")

@@ -104,6 +104,7 @@ def test_a_study_with_faults_ends_with_true_states_and_an_answer(small_study, tm
     rows = json.loads(Path(table).read_text())
     assert len(rows["data"]) == 16
     assert rows["columns"] == list(frame.columns)
+    assert [row[0] for row in rows["data"]] == [trial.number for trial in result.ranking()]
     tags = client.get_run(parent).data.tags
     assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "leaderboard.json", "type": "table"}]
     assert "`report.html` is the whole story" in tags["mlflow.note.content"]

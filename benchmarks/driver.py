@@ -93,7 +93,9 @@ def run(given: argparse.Namespace, store: Store) -> None:
             store, study.spec, space, Fixed(**fixed.model_dump()), agenda.ledgers, LineView(nowhere)
         ) as recording,
     ):
-        program = agenda.program(1, recording, Listeners(recording, Checkpoints(store, "driver")), resources)
+        program = agenda.program(
+            1, recording, Listeners(recording, Checkpoints(store, "driver")), agenda.budget(resources)
+        )
         process = psutil.Process()
         waits: list[float] = []
         living: dict[tuple[str, int], int] = {}

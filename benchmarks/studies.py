@@ -32,23 +32,28 @@ METHODS = {
 
 
 def run(study: str, method: str, seed: int, given: argparse.Namespace) -> StudyResult:
-    """One study by the command line, as a user runs it, and what it found."""
+    """One study by the command line, as a user runs it, and what it found.
+
+    It is confirmed afterwards, for the time is to be the search's alone.
+    """
     name = f"{method}-{seed}"
-    settings: dict[str, Any] = {
-        "seed": seed,
-        "finalists": 1,
-        "registered": False,
-        "finalist_seeds": given.finalist_seeds,
-        **METHODS[method],
-    }
-    command = [sys.executable, "-m", "search", "run", study, "--name", name, "--store", str(given.store)]
-    command += ["--time", f"{given.time:g}"]
+    settings: dict[str, Any] = {"seed": seed, "finalists": 0, "registered": False, **METHODS[method]}
+    here = ["--store", str(given.store)]
+    searching = ["run", study, "--name", name, *here, "--time", f"{given.time:g}"]
     for key, value in settings.items():
-        command += ["--set", f"{key}={value}"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stdout}")
-    return Study.load(study, name=name, store=Store(given.store), time=given.time, **settings).result()
+        searching += ["--set", f"{key}={value}"]
+    of_one = {"finalists": 1, "finalist_seeds": given.finalist_seeds}
+    confirming = ["confirm", name, *here, "--finalists", "1", "--seeds", str(given.finalist_seeds)]
+    for arguments in (searching, confirming):
+        command = [sys.executable, "-m", "search", *arguments]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"{' '.join(command)}\n{done.stdout}")
+    return Study.load(
+        study, name=name, store=Store(given.store), time=given.time, **{**settings, **of_one}
+    ).result()
 
 
 def figures(found: StudyResult) -> list[float]:

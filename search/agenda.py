@@ -15,6 +15,7 @@ from search.answer.confirmation import Confirmation
 from search.answer.perturbation import Perturbation
 from search.checkpoints import CONFIRM, PERTURB, SEARCH
 from search.decisions.budget import Budget
+from search.decisions.kept import NOTHING
 from search.decisions.listener import Listener
 from search.decisions.phase import Phase
 from search.decisions.policy import Policy
@@ -109,23 +110,43 @@ class Agenda:
             return None
         return self._perturbation(winner, Wanted.from_noted(noted)).changes()
 
-    def program(self, grace: int, recording: Recording, listener: Listener, resources: Resources) -> Program:
+    def budget(self, resources: Resources) -> Budget:
+        """What the study may spend; nothing new where its search has ended by the same limits before.
+
+        Args:
+            resources: What trials have.
+
+        Raises:
+            InputError: GPU-hours limit a study that uses no GPU.
+        """
+        spec, seconds = self._spec, self._spec.time
+        if register.is_searched(self._ledger, spec):
+            return Budget(trials=0)
+        if spec.gpu_hours is not None:
+            gpus = resources.workers * resources.gpus_per_trial
+            if not gpus:
+                raise InputError("`gpu_hours` needs a GPU, but this study uses none; limit its `time`")
+            seconds = min(seconds or math.inf, 3600 * spec.gpu_hours / gpus)
+        kept = self.confirmation.kept(spec.budget) if spec.finalists else NOTHING
+        return Budget(spec.most_trials, spec.budget_epochs, seconds, spec.enough, resources.workers, kept)
+
+    def program(self, grace: int, recording: Recording, listener: Listener, budget: Budget) -> Program:
         """Everything that is to be done, as it stands.
 
         Args:
             grace: The search's first rung, epochs.
             recording: What is told of how far it has come.
             listener: Is told of every trial; `recording` among others.
-            resources: What trials have.
+            budget: What the study may spend.
         """
         spec, ledger = self._spec, self._ledger
-        began = time.monotonic() - max(elapsed(ledger.trials()).values(), default=0.0)
+        # Time that an earlier confirmation took is the study's too.
+        trials = [*ledger.trials(), *self._all[CONFIRM].trials()]
+        began = time.monotonic() - max(elapsed(trials).values(), default=0.0)
         search = Phase(
             SEARCH,
             ledger,
-            policy_of(
-                spec, ledger.space, grace, self._budget(resources), remember(ledger, spec, self._store)
-            ),
+            policy_of(spec, ledger.space, grace, budget, remember(ledger, spec, self._store)),
             max_epochs=spec.budget,
             seed_of=_seeds(spec, "trial"),
             listener=listener,
@@ -185,22 +206,6 @@ class Agenda:
         return Phase(
             name, ledger, policy, max_epochs=spec.budget, seed_of=_seeds(spec, name), listener=listener
         )
-
-    def _budget(self, resources: Resources) -> Budget:
-        """What the search may spend; nothing new where it has ended by the same limits before.
-
-        Raises:
-            InputError: GPU-hours limit a study that uses no GPU.
-        """
-        spec, seconds = self._spec, self._spec.time
-        if register.is_searched(self._ledger, spec):
-            return Budget(trials=0)
-        if spec.gpu_hours is not None:
-            gpus = resources.workers * resources.gpus_per_trial
-            if not gpus:
-                raise InputError("`gpu_hours` needs a GPU, but this study uses none; limit its `time`")
-            seconds = min(seconds or math.inf, 3600 * spec.gpu_hours / gpus)
-        return Budget(spec.most_trials, spec.budget_epochs, seconds, spec.enough, resources.workers)
 
 
 def _seeds(spec: StudySpec, phase: str) -> Callable[[int], int]:

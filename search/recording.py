@@ -154,6 +154,10 @@ class Recording(Listener):
         if phase == SEARCH and any(getattr(self._spec, name) for name in others):
             self._view.on_note(f"no new trials: {reason}")
 
+    def on_shortage(self, phase: str, sentence: str) -> None:
+        """To the screen."""
+        self._view.on_note(sentence)
+
     def on_race(self, race: Race, trainings: int) -> None:
         """The search is over, and so far has the race among its finalists come; said where that is news."""
         news = {*race.contenders}, race.seeds, race.over

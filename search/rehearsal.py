@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.answer.race import most_trainings
+from search.decisions.budget import of_search
 from search.execution.resources import available_cores
 from search.simulation import simulate
 from search.simulation.tables import Table, completed
@@ -87,9 +89,10 @@ class Rehearsal:
         own: The study's own setting.
         others: Other searchers and schedulers for the same epochs, the best first.
         more: The study's own setting with a larger budget, and with more workers.
-        trainings: Budget of the study in trainings of full length, as rehearsed.
+        trainings: Budget of the study's search in trainings of full length, as rehearsed.
         tables: Names of the curves.
         seeds: How many searches each figure is the mean of, on each table.
+        kept: Of a study limited in epochs, in trainings too, what the confirmation keeps of it.
     """
 
     own: Rehearsed
@@ -98,6 +101,7 @@ class Rehearsal:
     trainings: float
     tables: Sequence[str]
     seeds: int
+    kept: float = 0.0
 
     @property
     def better(self) -> Rehearsed | None:
@@ -125,7 +129,7 @@ def rehearse(
     Epochs of a curve stand for shares of the study's own full budget, so the study's numbers are scaled: forty
     trials stay forty trials, a first rung after a sixth of the training comes after a sixth of the curve. A trial of
     several folds is rehearsed as one curve, and what needs the study's images is not known: the grace ``auto`` is taken
-    for one epoch.
+    for one epoch. Only the search is rehearsed, with what the confirmation leaves it.
 
     Args:
         spec: The study.
@@ -170,7 +174,16 @@ def rehearse(
         others = [runner.run(setting) for setting in settings]
         more = [runner.run(setting) for setting in (*larger, *wider)]
     others.sort(key=lambda rehearsed: float(rehearsed.means[-1]))
-    return Rehearsal(first, others, more, trainings, [table.name for table in tables], seeds)
+    names = [table.name for table in tables]
+    return Rehearsal(first, others, more, trainings, names, seeds, _kept(spec) / spec.budget)
+
+
+def _kept(spec: StudySpec) -> float:
+    """Epochs of the study that its search leaves to the confirmation, where they are limited."""
+    if spec.budget_epochs is None:
+        return 0.0
+    needed = most_trainings(spec.finalists, spec.finalist_seeds) * spec.budget
+    return spec.budget_epochs - of_search(spec.budget_epochs, needed)
 
 
 class _Runner:
@@ -195,7 +208,7 @@ class _Runner:
                 "trials": spec.most_trials,
                 "budget_epochs": None
                 if spec.budget_epochs is None
-                else max(1.0, spec.budget_epochs * epochs / spec.budget),
+                else max(1.0, (spec.budget_epochs - _kept(spec)) * epochs / spec.budget),
                 "enough": spec.enough,
             }
             for epochs in self._epochs

@@ -15,7 +15,7 @@ from trainables.config import Fixed
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,90}")
 
 LIMITS = ("trials", "budget_epochs", "time", "gpu_hours")
-"""Settings that end a search; those that are typed take the place of a file's."""
+"""Settings that end a search; those that are typed take the place of a file's. All but the first are the study's."""
 
 TRIALS = 40
 """Of a study that names no limit."""
@@ -40,9 +40,9 @@ class StudySpec(Usage, Fixed):
         space: A preset's name, a YAML file, or ``package.module:attribute``.
         narrow: Changes to the space, by qualified parameter name (see `SearchSpace.narrow`).
         trials: How many trials the search has in all; none for no such limit (40 where there is no other).
-        budget_epochs: How many epochs all trials of the search may train together.
-        time: Seconds that the search may take. No trial begins or goes on after them; before, what they are
-            needed for is to finish the best.
+        budget_epochs: How many epochs search and confirmation may train together.
+        time: Seconds that search and confirmation may take. What the confirmation may need is kept, half at most;
+            when the rest is over no trial begins or goes on, and the last of it finishes the best.
         gpu_hours: The same in hours of all GPUs that the study uses.
         enough: The search ends by itself once no new recipe is expected to gain so much score.
         searcher: Who proposes recipes.
@@ -157,7 +157,7 @@ class StudySpec(Usage, Fixed):
         return self.trials
 
     def limits(self) -> str:
-        """What ends the search, in words."""
+        """What limits the study, in words."""
         words = {
             "trials": f"{self.most_trials} trials",
             "budget_epochs": f"{self.budget_epochs} epochs",
@@ -167,7 +167,9 @@ class StudySpec(Usage, Fixed):
         if self.most_trials == 1:
             words["trials"] = "1 trial"
         there = {"trials": self.most_trials, "budget_epochs": self.budget_epochs}
-        return " or ".join(words[limit] for limit in LIMITS if there.get(limit, getattr(self, limit)))
+        given = " or ".join(words[limit] for limit in LIMITS if there.get(limit, getattr(self, limit)))
+        includes = self.finalists and any(getattr(self, limit) for limit in LIMITS if limit != "trials")
+        return f"{given} with the confirmation" if includes else given
 
     def fixed(self) -> Fixed:
         """What the study holds constant, alone."""

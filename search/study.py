@@ -146,8 +146,11 @@ class Study:
             ) as recording:
                 with session(ledger, resources.workers, began):
                     view.on_study(spec, begun(ledger.trials()), resources.workers)
+                    budget = agenda.budget(resources)
+                    if terms := budget.terms(spec.budget):
+                        view.on_note(terms)
                     program = agenda.program(
-                        prepared.grace, recording, Listeners(recording, checkpoints), resources
+                        prepared.grace, recording, Listeners(recording, checkpoints), budget
                     )
                     if not program.is_done:
                         from search.execution.keeper import reach

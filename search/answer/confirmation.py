@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from search.answer.answer import Answer, Confirmed
 from search.answer.hits import Hits
 from search.answer.measured import Measured, packed, unpacked
-from search.answer.race import FEWEST, MOST, Race, contenders
+from search.answer.race import FEWEST, MOST, Race, contenders, rounds, step
+from search.decisions.kept import Kept
 from search.ledger import Ledger, finished
 from spaces import Params
 from trainables.seeds import derive_seed
@@ -66,6 +67,25 @@ class Confirmation:
         self._racing = [derive_seed(seed, "race", index) % 2**31 for index in range(min(seeds, MOST))]
         self._measuring = measuring_seeds(seed, seeds)
 
+    def kept(self, whole: int) -> Kept:
+        """What it may still take at most, whoever the finalists will be: of what is trained the baseline's counts.
+
+        Args:
+            whole: Epochs of a training.
+        """
+        trainings = self._by_label()
+        done = {
+            one: whole if training.state.is_finished() else len(training.intermediate_values)
+            for one, training in trainings.items()
+        }
+        return Kept(
+            finalists=self._finalists,
+            rounds=rounds(self._finalists, len(self._racing), self._workers),
+            seeds=len(self._measuring),
+            baseline=[1 - done.get((BASELINE, seed), 0) / whole for seed in self._measuring],
+            trained=sum(len(training.intermediate_values) for training in trainings.values()),
+        )
+
     def enter_baseline(self) -> int:
         """Enqueue the baseline's trainings; how many the ledger holds afterwards."""
         self._enter([BASELINE], self._measuring)
@@ -106,7 +126,7 @@ class Confirmation:
             if entered > seeds:
                 seeds = max(entered, min(most, FEWEST))
             else:
-                seeds = min(most, seeds + self._more(labels, 1 if seeds else FEWEST))
+                seeds = min(most, seeds + step(len(labels), self._workers, 1 if seeds else FEWEST))
             rows = {
                 label: [trainings.get((label, seed)) for seed in self._racing[:seeds]] for label in labels
             }
@@ -114,10 +134,6 @@ class Confirmation:
                 return Race(labels, seeds, over=False)
             labels = contenders({label: [_value(one) for one in row] for label, row in rows.items()})
         return Race(labels, seeds, over=True)
-
-    def _more(self, labels: Sequence[str], fewest: int) -> int:
-        """Seeds for each of them, more where workers would have nothing to do."""
-        return max(fewest, self._workers // len(labels))
 
     def _enter(self, labels: Sequence[str], seeds: Sequence[int]) -> None:
         """Seed by seed, so that the candidates keep step."""

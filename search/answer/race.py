@@ -30,6 +30,42 @@ class Race:
     over: bool
 
 
+def step(contenders: int, workers: int, fewest: int) -> int:
+    """With how many more seeds each is trained before anybody is told from anybody: more where workers would idle.
+
+    Args:
+        contenders: How many.
+        workers: Trainings at a time.
+        fewest: Seeds.
+    """
+    return max(fewest, workers // contenders)
+
+
+def rounds(finalists: int, most: int, workers: int) -> list[int]:
+    """The steps of a race that goes to its end with everybody in it.
+
+    Args:
+        finalists: How many.
+        most: Seeds after which it is over.
+        workers: Trainings at a time.
+    """
+    steps: list[int] = []
+    while finalists > 1 and sum(steps) < most:
+        steps.append(min(most - sum(steps), step(finalists, workers, 1 if steps else FEWEST)))
+    return steps
+
+
+def most_trainings(finalists: int, seeds: int) -> int:
+    """How many trainings a confirmation may take: a race to its end, then the winner's and the baseline's.
+
+    Args:
+        finalists: How many; 0 for no confirmation.
+        seeds: With how many the winner is measured.
+    """
+    race = finalists * min(seeds, MOST) if finalists > 1 else 0
+    return race + 2 * seeds if finalists else 0
+
+
 def contenders(scores: Mapping[str, Sequence[float | None]]) -> list[str]:
     """Who may still be the best, the leader first, the others by their means.
 

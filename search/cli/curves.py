@@ -32,7 +32,7 @@ def rehearse(
     ] = 5,
     trials: Annotated[str | None, value("Trials of the search in all.")] = None,
     budget_epochs: Annotated[
-        str | None, value("Epochs that all trials of the search may train together.")
+        str | None, value("Epochs that search and confirmation may train together.")
     ] = None,
     workers: Annotated[str | None, value("Trials at a time.")] = None,
     store: StoreOption = None,

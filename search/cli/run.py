@@ -38,11 +38,13 @@ def run(
     ] = None,
     name: Annotated[str | None, value("What to call the study.", "NAME")] = None,
     trials: Annotated[str | None, value("Trials of the search in all.")] = None,
-    time: Annotated[str | None, value("Seconds that the search may take.", "SECONDS")] = None,
+    time: Annotated[str | None, value("Seconds that search and confirmation may take.", "SECONDS")] = None,
     budget_epochs: Annotated[
-        str | None, value("Epochs that all trials of the search may train together.")
+        str | None, value("Epochs that search and confirmation may train together.")
     ] = None,
-    gpu_hours: Annotated[str | None, value("Hours of all GPUs together that the search may take.")] = None,
+    gpu_hours: Annotated[
+        str | None, value("Hours of all GPUs together that search and confirmation may take.")
+    ] = None,
     data: Annotated[
         str | None,
         value(

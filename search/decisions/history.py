@@ -22,6 +22,10 @@ class Status(Enum):
     FAILED = "failed"
 
 
+NEVER = {Status.STOPPED, Status.FAILED}
+"""Of trials that will not train again and have no answer."""
+
+
 @dataclass
 class Run:
     """One trial as the decisions see it.

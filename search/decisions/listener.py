@@ -28,6 +28,9 @@ class Listener:
     def on_closing(self, phase: str, reason: str) -> None:
         """No new trial begins from now on, or hardly any, and why. Told once, by the driver that sees it so."""
 
+    def on_shortage(self, phase: str, sentence: str) -> None:
+        """What follows may take longer than the time leaves. Told once, by the driver that sees it so."""
+
 
 class Listeners(Listener):
     """Several as one, told in their order."""
@@ -64,3 +67,8 @@ class Listeners(Listener):
         """To each."""
         for one in self._listeners:
             one.on_closing(phase, reason)
+
+    def on_shortage(self, phase: str, sentence: str) -> None:
+        """To each."""
+        for one in self._listeners:
+            one.on_shortage(phase, sentence)

@@ -70,7 +70,7 @@ class Phase:
         self._due: dict[int, float] = {}
         self._causes = Causes()
         self.ended = 0
-        self._open = self._told = False
+        self._open = self._told = self._warned = False
         self._live: set[int] = set()
         self._verdicts: dict[int, Decision] = {}
         self._ended: dict[int, EpochRecord] = {}
@@ -162,6 +162,9 @@ class Phase:
         elif self._open and not self._told:
             self._told = True  # once: an estimate of the time left may open the search again for a moment
             self._listener.on_closing(self.name, self._policy.reason(seconds))
+        if not self._warned and (shortage := self._policy.shortage(seconds)):
+            self._warned = True
+            self._listener.on_shortage(self.name, shortage)
         return stage
 
     def next(self) -> Assignment | None:

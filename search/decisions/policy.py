@@ -101,6 +101,10 @@ class Policy:
             return f"no new recipe is expected to gain {self.budget.enough:g} more"
         return self.budget.reason(self.history, seconds)
 
+    def shortage(self, seconds: float) -> str:
+        """That too little of the time is kept for what follows the search, in a sentence; else empty."""
+        return self.budget.shortage(self.history, seconds)
+
     def _settled(self) -> bool:
         """Whether nothing is to be expected any more that is worth the search."""
         if self.budget.enough is None or not isinstance(self._searcher, Foreseeing):

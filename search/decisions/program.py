@@ -54,7 +54,7 @@ class Program:
     def is_done(self) -> bool:
         """Every phase is done."""
         self._advance()
-        return all(phase.is_done for phase in self._phases.values())
+        return self._searched and all(phase.is_done for phase in self._others)
 
     def _advance(self) -> None:
         self._searched = self._searched or self._search.is_done
@@ -66,10 +66,11 @@ class Program:
     def next(self) -> Job | None:
         """The next trial to run; none if there is none now (there may be one later, see `is_done`)."""
         self._advance()
-        for name, phase in self._phases.items():
+        # A search that is over is asked no more: what follows it takes its time, by which it must not begin again.
+        for phase in self._others if self._searched else (self._search, *self._others):
             assignment = phase.next()
             if assignment is not None:
-                return Job(name, assignment, phase.waits)
+                return Job(phase.name, assignment, phase.waits)
             self._advance()
         return None
 

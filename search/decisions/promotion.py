@@ -7,12 +7,10 @@ from collections.abc import Container, Sequence
 from typing import Protocol
 
 from search.decisions.budget import UNLIMITED, Left
-from search.decisions.history import History, Run, Status
+from search.decisions.history import NEVER, History, Run, Status
 from search.decisions.ladder import Ladder
+from search.decisions.prices import Prices
 from search.decisions.scheduler import Decision
-
-NEVER = {Status.STOPPED, Status.FAILED}
-"""Of trials that will not train again and have no answer."""
 
 SCOUTING = 0.2
 """Share of a search that all scouts together may take."""
@@ -252,22 +250,15 @@ class _Pace:
     """
 
     def __init__(self, history: History, left: Left) -> None:
-        known = [run for run in history if run.epochs and run.seconds > 0]
-        self._usual = sum(run.seconds for run in known) / max(1, sum(len(run.scores) for run in known))
+        self._prices = Prices(history) if math.isfinite(left.each) else None
         self._whole = history.max_epochs
-        self._timed = math.isfinite(left.each) and bool(known)
-        self.slowest = max([1.0, *(self._relative(run) for run in known if not run.ended)])
+        self.slowest = self._prices.slowest if self._prices is not None else 1.0
         """Of the trials that may still train, what an epoch of the dearest takes over what it usually takes."""
 
     def of(self, run: Run, epochs: int) -> float:
         """So many epochs of a run, in usual ones."""
-        return epochs * self._relative(run)
+        return epochs * (self._prices.of(run) if self._prices is not None else 1.0)
 
     def rest(self, run: Run) -> float:
         """What a run has left of its full budget, in usual ones."""
         return self.of(run, self._whole - run.epochs)
-
-    def _relative(self, run: Run) -> float:
-        if not self._timed or not run.scores or run.seconds <= 0:
-            return 1.0
-        return run.seconds / len(run.scores) / self._usual

@@ -12,7 +12,9 @@ from typing import ParamSpec
 
 from optuna.trial import FrozenTrial
 
-from search.answer.race import FEWEST, Race
+from search.answer.race import Race, most_trainings
+from search.decisions.budget import of_search
+from search.elapsed import elapsed
 from search.score import FOLD_EPOCHS, trial_score
 from search.spec import StudySpec
 from search.view.words import count
@@ -128,7 +130,8 @@ class Progress:
     def on_study(self, spec: StudySpec, trials: Sequence[FrozenTrial], workers: int, now: float) -> None:
         """The study begins, or goes on with what the ledger has."""
         self._begin(now)
-        self.spec, self.workers, self._trials_from = spec, workers, now
+        self.spec, self.workers = spec, workers
+        self._trials_from = now - max(elapsed(trials).values(), default=0.0)
         self._entries[SEARCH] = {trial.number: Entry.of(trial, live=False) for trial in trials}
 
     def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int, now: float) -> None:
@@ -209,9 +212,7 @@ class Progress:
             return None if most is None else max(most, len(self._entries[SEARCH]))
         if phase in self._trainings or phase == PERTURB:
             return self._trainings.get(phase, 0)
-        finalists, seeds = self.spec.finalists, self.spec.finalist_seeds
-        race = finalists * min(FEWEST, seeds) if finalists > 1 else 0  # more where it is close
-        return race + 2 * seeds if finalists else 0
+        return most_trainings(self.spec.finalists, self.spec.finalist_seeds)  # and most come near that
 
     def standing(self, phase: str, now: float) -> tuple[str, float]:
         """How far the phase has come: in words, and as the share of the limit that is nearest."""
@@ -220,11 +221,15 @@ class Progress:
         shares = [done / total if total else 0.0]
         words = count(done, noun) if total is None else f"{done}/{count(total, noun)}"
         if phase == SEARCH and spec is not None:
+            kept = (self.total(CONFIRM) or 0) * self.budget
             if spec.budget_epochs is not None:
-                shares.append(self.epochs() / spec.budget_epochs)
-                words += f", {self.epochs()}/{count(spec.budget_epochs, 'epoch')}"
+                epochs = int(of_search(spec.budget_epochs, kept))
+                shares.append(self.epochs() / epochs)
+                words += f", {self.epochs()}/{count(epochs, 'epoch')}"
             if spec.time is not None:
-                shares.append((now - self._trials_from) / spec.time)
+                rate = self.rate(now)
+                seconds = of_search(spec.time, kept / rate if rate else 0.0)
+                shares.append((now - self._trials_from) / seconds)
         return words, min(max(shares), 1.0)
 
     def best(self) -> Entry | None:
@@ -261,7 +266,7 @@ class Progress:
 
         Epochs to come over the measured rate. Of the search: trials not begun at the mean epochs of
         those that ended, and the rest of those begun. Of what follows it: full budgets. Early on it is
-        too low, as pruned trials are the first to end; a time limit of the study bounds it.
+        too low, as pruned trials are the first to end; limits of the study bound it.
         """
         rate = self.rate(now)
         ended = [entry.epochs for entry in self._entries[SEARCH].values() if entry.state in ENDED]
@@ -273,23 +278,32 @@ class Progress:
             return None
         mean = sum(ended) / len(ended)
         begun = sum(self._rest(e, mean) for e in self._entries[SEARCH].values() if e.state == "RUNNING")
-        coming = self._coming(mean, begun, rate, now) if self.phase == SEARCH else 0.0
-        trainings = 0
-        for phase in (CONFIRM,) if self.phase == SEARCH else (self.phase,):
-            ahead = max((self.total(phase) or 0) - self.done(phase), 0) * self.budget
-            trainings += max(ahead - sum(entry.epochs for entry in self.running(phase)), 0)
+        phase = CONFIRM if self.phase == SEARCH else self.phase
+        ahead = max((self.total(phase) or 0) - self.done(phase), 0) * self.budget
+        trainings = max(ahead - sum(entry.epochs for entry in self.running(phase)), 0)
+        coming = self._coming(mean, begun, trainings, rate, now) if self.phase == SEARCH else 0.0
         return (begun + coming + trainings) / rate
 
-    def _coming(self, mean: float, begun: float, rate: float, now: float) -> float:
-        """Epochs of trials that have not begun, by the limit that comes first; 0 where only GPU-hours limit."""
+    def _coming(self, mean: float, begun: float, kept: float, rate: float, now: float) -> float:
+        """Epochs of trials that have not begun, by the limit that comes first; 0 where only GPU-hours limit.
+
+        Args:
+            mean: Epochs of a trial.
+            begun: Epochs that trials have before them that have begun.
+            kept: Those of what follows the search.
+            rate: Epochs a second.
+            now: The time.
+        """
         spec, limits = self.spec, []
         assert spec is not None
         if spec.most_trials is not None:
             limits.append(mean * (spec.most_trials - len(self._entries[SEARCH])))
         if spec.budget_epochs is not None:
-            limits.append(spec.budget_epochs - self.epochs() - begun)
+            whole = (self.total(CONFIRM) or 0) * self.budget
+            limits.append(of_search(spec.budget_epochs, whole) - self.epochs() - begun)
         if spec.time is not None:
-            limits.append(rate * (spec.time - (now - self._trials_from)) - begun)
+            gone = now - self._trials_from
+            limits.append(rate * (of_search(spec.time, kept / rate) - gone) - begun)
         return max(min(limits, default=0.0), 0.0)
 
     def _rest(self, entry: Entry, mean: float) -> float:

@@ -12,9 +12,10 @@ from search.view import words
 def render_rehearsal(rehearsal: Rehearsal, console: Console) -> None:
     """Two tables, what the figures mean, and what follows from them."""
     names = ", ".join(rehearsal.tables)
+    kept = f" for the search; the confirmation keeps {rehearsal.kept:.1f}" if rehearsal.kept else ""
     console.print(
         f"Rehearsed on the curves of {names}: {words.count(rehearsal.seeds, 'seed')} each, "
-        f"{rehearsal.trainings:.1f} full trainings' worth of epochs.\n"
+        f"{rehearsal.trainings:.1f} full trainings' worth of epochs{kept}.\n"
         "Regret after 25, 50 and 100 % of them: 1 is a recipe drawn at random (the median one), 0 the best known.",
         markup=False, soft_wrap=True,
     )  # fmt: skip

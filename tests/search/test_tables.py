@@ -176,3 +176,15 @@ def test_a_rehearsal_needs_a_budget_it_can_count(tmp_path):
         rehearse(spec(tmp_path), [], 2)
     counted = rehearse(spec(tmp_path, trials=None, budget_epochs=90), [table()], 2, seeds=1, jobs=1)
     assert counted.trainings == pytest.approx(5, abs=0.2)
+    whole = 18  # epochs of the study's trainings
+    kept = rehearse(
+        spec(tmp_path, trials=None, budget_epochs=20 * whole, finalists=3, finalist_seeds=2),
+        [table()], 2, seeds=1, jobs=1,
+    )  # fmt: skip
+    assert kept.kept == 10  # a race of three with two seeds, twice two to measure
+    assert kept.trainings == pytest.approx(10, abs=0.2)
+    short = rehearse(
+        spec(tmp_path, trials=None, budget_epochs=10 * whole, finalists=3, finalist_seeds=3),
+        [table()], 2, seeds=1, jobs=1,
+    )  # fmt: skip
+    assert (short.kept, short.trainings) == (5, pytest.approx(5, abs=0.2))

@@ -83,6 +83,13 @@ def test_a_pause_is_a_line_and_is_counted_until_the_trial_goes_on() -> None:
     assert "[2/10 trials, 1 running, ~" in lines[3]
 
 
+def test_limits_that_the_confirmation_shares_are_said_to_be_its_too() -> None:
+    assert make_spec(trials=9).limits() == "9 trials"
+    assert make_spec(trials=None, time=60.0).limits() == "60 seconds with the confirmation"
+    assert make_spec(trials=9, budget_epochs=99).limits() == "9 trials or 99 epochs with the confirmation"
+    assert make_spec(trials=None, time=60.0, finalists=0).limits() == "60 seconds"
+
+
 def test_a_study_that_goes_on_says_what_it_has() -> None:
     past = Feed()
     past.trial(TrialState.COMPLETE, *curve(0.93))

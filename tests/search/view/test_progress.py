@@ -1,4 +1,5 @@
 import pytest
+import time_machine
 from optuna.trial import TrialState
 
 from search.view.progress import CONFIRM, SEARCH
@@ -110,6 +111,55 @@ def test_a_time_limit_bounds_the_time_left() -> None:
             feed.records(number, 0.1, first=epoch)
         feed.end(number, TrialState.PRUNED)
     assert view.progress.seconds_left(view.now) == pytest.approx(40.0)
+
+
+def test_of_limited_epochs_the_search_is_shown_what_it_may_train() -> None:
+    view = Clocked()
+    feed = Feed(view)
+    view.on_study(make_spec(trials=None, budget_epochs=30 * BUDGET, finalists=3, finalist_seeds=3), [], 1)
+    for _ in range(2):
+        number = feed.start()
+        for epoch in range(1, 11):
+            view.now += 1.0
+            feed.records(number, 0.1, first=epoch)
+        feed.end(number, TrialState.PRUNED)
+    words, share = view.progress.standing(SEARCH, view.now)
+    assert words == f"2 trials, 20/{15 * BUDGET} epochs"
+    assert share == pytest.approx(20 / (15 * BUDGET))
+    assert view.progress.seconds_left(view.now) == pytest.approx(30 * BUDGET - 20)
+
+
+def test_limited_time_is_that_of_search_and_confirmation() -> None:
+    view = Clocked()
+    feed = Feed(view)
+    view.on_study(make_spec(trials=None, time=20.0 * BUDGET, finalists=1, finalist_seeds=2), [], 1)
+    for _ in range(2):
+        number = feed.start()
+        for epoch in range(1, 11):
+            view.now += 1.0
+            feed.records(number, 0.1, first=epoch)
+        feed.end(number, TrialState.PRUNED)
+    assert view.progress.seconds_left(view.now) == pytest.approx(20 * BUDGET - 20)
+    rate = view.progress.rate(view.now)
+    assert view.progress.standing(SEARCH, view.now)[1] == pytest.approx(
+        20 / (20 * BUDGET - 4 * BUDGET / rate)
+    )
+    view.on_study(make_spec(trials=None, time=20.0, finalists=1, finalist_seeds=2), [], 1)
+    assert view.progress.standing(SEARCH, view.now + 5)[1] == 0.5  # too small: the search has half of it
+
+
+def test_time_of_an_earlier_driver_counts() -> None:
+    past = Feed()
+    with time_machine.travel(1000, tick=False) as traveller:
+        number = past.start()
+        for epoch in range(1, 7):
+            traveller.shift(10)
+            past.records(number, 0.1, first=epoch)
+    view = Clocked()
+    view.on_study(make_spec(trials=None, time=100.0, finalists=0), past.known(), 1)
+    assert view.progress.standing(SEARCH, view.now)[1] == pytest.approx(
+        0.525
+    )  # an epoch of 2.5 s, five waits
 
 
 def test_a_confirmation_that_goes_on_counts_what_an_earlier_driver_finished() -> None:

@@ -1,0 +1,83 @@
+"""Real studies that are limited: search and confirmation together end within the limit, as far as that can be."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from search.elapsed import elapsed
+from search.register import confirm_name
+from search.store.databases import open_storage
+from search.view.silent import Silent
+from trainables.protocol import EpochRecord
+
+EPOCHS = 3
+FEW = {"finalists": 2, "finalist_seeds": 1, "epochs": EPOCHS, "grace": 1, "workers": 2}
+"""A confirmation of four trainings: a race of two with a seed, the winner and the baseline."""
+
+
+class Noting(Silent):
+    """Keeps what a user is told, and how many epochs were trained before."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[int, str]] = []
+        self._records = 0
+
+    def on_record(self, phase: str, number: int, record: EpochRecord) -> None:
+        self._records += 1
+
+    def on_note(self, text: str) -> None:
+        self.notes.append((self._records, text))
+
+
+def trained(study) -> tuple[int, int, float]:
+    """Epochs of the search and of the confirmation, and the seconds of both together."""
+    storage = open_storage(study.store)
+    search, confirm = (
+        optuna.load_study(study_name=name, storage=storage).trials
+        for name in (study.spec.name, confirm_name(study.spec.name))
+    )
+    epochs = [sum(len(trial.intermediate_values) for trial in trials) for trials in (search, confirm)]
+    return epochs[0], epochs[1], max(elapsed([*search, *confirm]).values())
+
+
+@pytest.mark.timeout(300)
+def test_epochs_limit_search_and_confirmation_together(small_study):
+    study, noting = small_study("counted", budget_epochs=42, **FEW), Noting()
+    result = study.run(noting)
+    search, confirm, _ = trained(study)
+    assert result.answer is not None
+    assert confirm == 4 * EPOCHS
+    assert 42 - confirm - 2 * EPOCHS <= search <= 42 - confirm
+    told = dict(reversed(noting.notes))  # the first of each
+    assert told[0] == "12 of the 42 epochs are kept for the confirmation"
+    assert any("the 42 epochs of its budget are needed" in text for _, text in noting.notes)
+    assert any(text.endswith("12 of them for the confirmation") for _, text in noting.notes)
+
+    # The same again begins nothing, nor do more seeds begin the search again.
+    study.run()
+    assert trained(study)[:2] == (search, confirm)
+    study.confirm(seeds=2)
+    assert trained(study)[0] == search
+    assert trained(study)[1] > confirm
+
+
+@pytest.mark.timeout(300)
+def test_time_limits_search_and_confirmation_together(small_study):
+    study, noting = small_study("timed", time=30.0, **FEW), Noting()
+    result = study.run(noting)
+    search, confirm, seconds = trained(study)
+    print(search, confirm, seconds, noting.notes, [t.state for t in result.trials])
+
+
+@pytest.mark.timeout(300)
+def test_a_limit_that_is_too_small_is_said_before_and_the_answer_comes_all_the_same(small_study):
+    study, noting = small_study("short", budget_epochs=16, **FEW), Noting()
+    result = study.run(noting)
+    search, confirm, _ = trained(study)
+    assert noting.notes[0] == (
+        0,
+        "the confirmation may take longer than the limit leaves: about 12 epochs, but of 16 the search has 8",
+    )
+    assert (confirm, result.answer.left) == (4 * EPOCHS, 0)
+    assert search <= 8 + 2 * EPOCHS

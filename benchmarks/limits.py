@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import itertools
+import random
 from collections import Counter
 
 import _package  # noqa: F401
@@ -114,7 +115,7 @@ class Study:
                 continue
             self._clock, _, job, epoch = heapq.heappop(due)
             scores, seconds = self._task.curve(job.assignment.params)
-            luck = LUCK * np.random.default_rng(job.assignment.seed).normal()
+            luck = random.Random(f"{job.assignment.seed} {job.assignment.params}").gauss(0, LUCK)
             self._epochs[job.phase] += 1
             number = job.assignment.number
             if np.isnan(scores[epoch - 1]):

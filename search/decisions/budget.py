@@ -169,13 +169,12 @@ class Budget:
             return f"all {self.trials} trials have begun"
         epochs = self._epochs_of_search(history.max_epochs)
         if self.epochs is not None and epochs - len(history.events) <= self.left(history, seconds).together:
-            needed, kept = f"the {self.epochs:g} epochs", f"{self.epochs - epochs:g}"
+            limit, unit, kept = self.epochs, "epochs", self.epochs - epochs
         else:
-            limit = self.seconds or 0.0
-            needed = f"the {limit:g} seconds"
-            kept = f"about {limit - self._seconds_of_search(history, seconds):.0f}"
-        sentence = f"{needed} of its budget are needed to finish the best trials"
-        return f"{sentence}, {kept} of them for the confirmation" if self.kept.trainings else sentence
+            limit, unit = self.seconds or 0.0, "seconds"
+            kept = limit - self._seconds_of_search(history, seconds)
+        sentence = f"the {limit:g} {unit} of its budget are needed to finish the best trials"
+        return f"{sentence}, about {kept:.0f} of them for the confirmation" if kept >= 0.5 else sentence
 
     def terms(self, whole: int) -> str:
         """What of the epochs is kept, or that it is too little, in a sentence; empty where nothing is.

@@ -17,9 +17,11 @@ from search.decisions.history import History, Status
 from search.decisions.kept import NOTHING, Kept
 from search.decisions.listener import Listener
 from search.decisions.phase import Phase
+from search.decisions.policy import Policy
 from search.decisions.program import Program
 from search.decisions.scheduler import Decision, NoScheduler
-from tests.search.phases import EPOCHS, SPACE, ledger_on, phase_on, policy, storage
+from search.policies import make_parts
+from tests.search.phases import EPOCHS, SPACE, ledger_on, policy, storage
 from trainables.protocol import EpochRecord
 
 DEFAULTS = Kept(finalists=3, rounds=(2, 1), seeds=3, baseline=(1.0, 1.0, 1.0))
@@ -74,53 +76,75 @@ def searched(store, recipes: int) -> None:
         ledger.finish(number, TrialState.COMPLETE, "")
 
 
-def confirmation_on(store, finalists: int, seeds: int, workers: int) -> Confirmation:
-    return Confirmation(
-        ledger_on(store), ledger_on(store, "study@confirm"),
-        baseline=SPACE.baseline(), finalists=finalists, seeds=seeds, seed=0, workers=workers,
-    )  # fmt: skip
+class Simulated:
+    """A study on simulated time; nobody is told from anybody by its race, and the better a recipe the dearer it is.
 
+    Args:
+        store: With what there is of it.
+        workers: Trainings at a time.
+        clock: Seconds that it has taken so far.
+        finalists: How many race.
+        seeds: With how many the winner is measured.
+        salt: Of the search's recipes.
+        **limits: Of the study; without any the search is over.
+    """
 
-class Confirming:
-    """A confirmation on simulated time; nobody is told from anybody, and each epoch of a recipe takes its time."""
-
-    def __init__(self, store, finalists: int, seeds: int, workers: int) -> None:
-        self.confirmation = confirmation_on(store, finalists, seeds, workers)
-        self._workers, self.clock = workers, 0.0
-        self.phase = Phase(
-            "confirm", self.confirmation.ledger, policy(NoScheduler(), trials=self.confirmation.enter_baseline()),
-            max_epochs=EPOCHS, seed_of=lambda number: number, listener=Listener(),
+    def __init__(
+        self, store, workers: int, clock: float = 0.0, finalists=3, seeds=3, salt=0, **limits: float
+    ) -> None:
+        ledgers = ledger_on(store), ledger_on(store, "study@confirm")
+        self.ledgers = dict(zip(("search", "confirm"), ledgers, strict=True))
+        self.confirmation = Confirmation(
+            *ledgers, baseline=SPACE.baseline(), finalists=finalists, seeds=seeds, seed=0, workers=workers
+        )
+        self._workers, self.clock = workers, clock
+        kept = self.confirmation.kept(EPOCHS)
+        history = History(SPACE, EPOCHS, timed="seconds" in limits)
+        parts = make_parts("random", "promotion", EPOCHS, seed=salt)
+        budget = Budget(workers=workers, kept=kept, **limits) if limits else Budget(trials=0)
+        confirming = policy(NoScheduler(), trials=self.confirmation.enter_baseline())
+        self.search, self.confirm = (
+            Phase(
+                name, self.ledgers[name], decides, max_epochs=EPOCHS, seed_of=lambda number: number,
+                listener=Listener(), clock=lambda: self.clock,
+            )
+            for name, decides in (("search", Policy(history, *parts, budget)), ("confirm", confirming))
         )  # fmt: skip
-        search = phase_on(store, target=0, scheduler=NoScheduler())
-        self._program = Program(search, [self.phase], lambda: self.phase.extend(self.confirmation.go_on()[1]))
+        self._program = Program(
+            self.search, [self.confirm], lambda: self.confirm.extend(self.confirmation.go_on()[1])
+        )
 
     @staticmethod
     def seconds(x: float) -> float:
-        """Of an epoch; the best of the search is the dearest."""
+        """Of an epoch."""
         return 10 * x**3
 
-    def run(self, epochs: float = float("inf")) -> None:
-        """To its end, or until so many are trained."""
+    def run(self, epochs: float = float("inf")) -> bool:
+        """To its end, or until so many are trained; whether it is over."""
         due, order, idle, trained = [], itertools.count(), self._workers, 0
-        while not self._program.is_done and trained < epochs:
+        while not self._program.is_done:
+            if trained >= epochs:
+                return False
             while idle and (job := self._program.next()) is not None:
                 idle -= 1
-                x = job.assignment.params["x"]
-                heapq.heappush(
-                    due, (self.clock + self.seconds(x), next(order), job, job.assignment.known + 1)
-                )
+                self._train(due, next(order), job, job.assignment.known + 1)
             self.clock, _, job, epoch = heapq.heappop(due)
             trained += 1
-            record = EpochRecord(epoch, 0.5, {})
-            if self._program.on_record("confirm", job.assignment.number, record) is Decision.STOP:
-                idle += 1
+            score = job.assignment.params["x"] if job.phase == "search" else 0.5
+            told = EpochRecord(epoch, score, {"epoch_seconds": self.seconds(job.assignment.params["x"])})
+            if self._program.on_record(job.phase, job.assignment.number, told) is Decision.CONTINUE:
+                self._train(due, next(order), job, epoch + 1)
             else:
-                x = job.assignment.params["x"]
-                heapq.heappush(due, (self.clock + self.seconds(x), next(order), job, epoch + 1))
+                idle += 1
+        return True
 
-    @property
-    def epochs(self) -> int:
-        return sum(len(trial.intermediate_values) for trial in self.confirmation.ledger.trials())
+    def _train(self, due, order, job, epoch) -> None:
+        heapq.heappush(due, (self.clock + self.seconds(job.assignment.params["x"]), order, job, epoch))
+
+    def epochs(self, *phases: str) -> int:
+        return sum(
+            len(trial.intermediate_values) for phase in phases for trial in self.ledgers[phase].trials()
+        )
 
 
 @settings(max_examples=25, deadline=None)
@@ -128,11 +152,11 @@ class Confirming:
 def test_a_confirmation_that_goes_to_its_end_takes_just_what_was_kept(finalists, seeds, workers):
     store = storage()
     searched(store, 5)
-    whole = Confirming(store, finalists, seeds, workers)
+    whole = Simulated(store, workers, finalists=finalists, seeds=seeds)
     kept = whole.confirmation.kept(EPOCHS)
     assert kept.trainings == most_trainings(finalists, seeds)
     whole.run()
-    assert whole.epochs == kept.epochs(EPOCHS)
+    assert whole.epochs("confirm") == kept.epochs(EPOCHS)
     dear = [EPOCHS * whole.seconds(0.9 - 0.01 * number) for number in range(finalists)]
     baseline = EPOCHS * whole.seconds(SPACE.baseline()["x"])
     assert whole.clock == pytest.approx(kept.seconds(dear, baseline, workers))
@@ -142,16 +166,15 @@ def test_a_confirmation_that_goes_to_its_end_takes_just_what_was_kept(finalists,
 def test_what_the_baseline_has_trained_beside_the_search_is_counted_once(trained):
     store = storage()
     ledger_on(store).enqueue(SPACE.baseline())
-    confirming = confirmation_on(store, 3, 3, 2)
+    confirming = Simulated(store, 2).confirmation
     assert confirming.kept(EPOCHS).trained == 0
-    confirming.enter_baseline()
     left = trained
     while left > 0:
         number = confirming.ledger.ask(lambda number: number).number
         for epoch in range(1, min(left, EPOCHS) + 1):
             confirming.ledger.record(number, EpochRecord(epoch, 0.5, {}))
         left -= EPOCHS
-    kept = confirmation_on(store, 3, 3, 2).kept(EPOCHS)
+    kept = Simulated(store, 2).confirmation.kept(EPOCHS)
     assert kept.trained == trained
     assert kept.trainings == pytest.approx(15 - trained / EPOCHS)
     assert kept.epochs(EPOCHS) == pytest.approx(15 * EPOCHS)  # of which the search's own epochs are no part
@@ -161,11 +184,10 @@ def test_a_study_that_is_made_longer_counts_what_its_first_confirmation_trained(
     """Who the finalists will be then is open: only the baseline's trainings are sure to serve once more."""
     store = storage()
     searched(store, 5)
-    whole = Confirming(store, 3, 3, 1)
-    whole.run()
-    kept = confirmation_on(store, 3, 3, 1).kept(EPOCHS)
+    Simulated(store, 1).run()
+    kept = Simulated(store, 1).confirmation.kept(EPOCHS)
     assert (kept.trained, kept.trainings) == (15 * EPOCHS, 12)
-    more = confirmation_on(store, 3, 5, 1).kept(EPOCHS)
+    more = Simulated(store, 1, seeds=5).confirmation.kept(EPOCHS)
     assert more.trainings == 9 + 5 + 2
 
 
@@ -187,6 +209,32 @@ def test_a_search_that_is_over_does_not_begin_again_while_it_is_confirmed():
     moment[0] = 5.0
     assert program.next() is None
     assert program.is_done
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("killed", [False, True])
+def test_search_and_confirmation_end_within_a_limit_of_epochs(workers, killed):
+    for salt in range(4):
+        store, limit = storage(), 40 * EPOCHS
+        ledger_on(store).enqueue(SPACE.baseline())
+        study = Simulated(store, workers, salt=salt, epochs=limit)
+        while not study.run(50 if killed else float("inf")):
+            study = Simulated(store, workers, study.clock, salt=salt, epochs=limit)
+        assert study.epochs("confirm") == 15 * EPOCHS
+        assert limit - 2 * EPOCHS <= study.epochs("search", "confirm") <= limit
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("killed", [False, True])
+def test_search_and_confirmation_end_within_a_limit_of_time(workers, killed):
+    for salt in range(2):
+        store, limit = storage(), 100 * EPOCHS * 3 / workers
+        ledger_on(store).enqueue(SPACE.baseline())
+        study = Simulated(store, workers, salt=salt, seconds=limit)
+        while not study.run(200 if killed else float("inf")):
+            study = Simulated(store, workers, study.clock, salt=salt, seconds=limit)
+        assert study.epochs("confirm") == 15 * EPOCHS
+        assert 0.93 * limit <= study.clock <= 1.01 * limit
 
 
 # --- what it leaves the search -------------------------------------------------------------------------
@@ -271,12 +319,17 @@ def test_why_no_trial_begins_says_what_is_kept():
     seen = history((EPOCHS, 0.5, 2.0), (3, 0.5, 2.0), (3, 0.5, 2.0))
     needed = "of its budget are needed to finish the best trials"
     assert Budget(epochs=300, kept=DEFAULTS).reason(seen, 30.0) == (
-        f"the 300 epochs {needed}, 135 of them for the confirmation"
+        f"the 300 epochs {needed}, about 135 of them for the confirmation"
     )
     assert Budget(epochs=300).reason(seen, 30.0) == f"the 300 epochs {needed}"
     assert Budget(seconds=1000.0, kept=DEFAULTS).reason(seen, 30.0) == (
         f"the 1000 seconds {needed}, about 270 of them for the confirmation"
     )
+    seen.began = 2000.0
+    assert (
+        Budget(seconds=1000.0, kept=DEFAULTS).reason(seen, 2100.0) == f"the 1000 seconds {needed}"
+    )  # over before
+    seen.began = 0.0
     both = Budget(epochs=300, seconds=1000.0, kept=DEFAULTS)
     assert both.reason(seen, 30.0).startswith("the 300 epochs")
 

@@ -43,16 +43,16 @@ def trained(study) -> tuple[int, int, float]:
 
 @pytest.mark.timeout(300)
 def test_epochs_limit_search_and_confirmation_together(small_study):
-    study, noting = small_study("counted", budget_epochs=42, **FEW), Noting()
+    study, noting = small_study("counted", budget_epochs=36, **FEW), Noting()
     result = study.run(noting)
     search, confirm, _ = trained(study)
     assert result.answer is not None
-    assert confirm == 4 * EPOCHS
-    assert 42 - confirm - 2 * EPOCHS <= search <= 42 - confirm
+    assert confirm <= 4 * EPOCHS
+    assert 36 - 4 * EPOCHS - 2 * EPOCHS <= search <= 36 - 4 * EPOCHS
     told = dict(reversed(noting.notes))  # the first of each
-    assert told[0] == "12 of the 42 epochs are kept for the confirmation"
-    assert any("the 42 epochs of its budget are needed" in text for _, text in noting.notes)
-    assert any(text.endswith("12 of them for the confirmation") for _, text in noting.notes)
+    assert told[0] == "12 of the 36 epochs are kept for the confirmation"
+    assert any("the 36 epochs of its budget are needed" in text for _, text in noting.notes)
+    assert any(text.endswith("about 12 of them for the confirmation") for _, text in noting.notes)
 
     # The same again begins nothing, nor do more seeds begin the search again.
     study.run()
@@ -62,22 +62,28 @@ def test_epochs_limit_search_and_confirmation_together(small_study):
     assert trained(study)[1] > confirm
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_time_limits_search_and_confirmation_together(small_study):
-    study, noting = small_study("timed", time=30.0, **FEW), Noting()
+    """Two minutes, by the records: on a busy machine processes have started when the first one is over."""
+    study, noting = small_study("timed", time=120.0, **FEW), Noting()
     result = study.run(noting)
     search, confirm, seconds = trained(study)
-    print(search, confirm, seconds, noting.notes, [t.state for t in result.trials])
+    assert result.answer is not None
+    assert search > confirm > 0
+    assert seconds <= 120 * 1.05
+    assert any("the 120 seconds of its budget are needed" in text for _, text in noting.notes)
 
 
 @pytest.mark.timeout(300)
 def test_a_limit_that_is_too_small_is_said_before_and_the_answer_comes_all_the_same(small_study):
-    study, noting = small_study("short", budget_epochs=16, **FEW), Noting()
+    study, noting = small_study("short", budget_epochs=14, **FEW), Noting()
     result = study.run(noting)
     search, confirm, _ = trained(study)
     assert noting.notes[0] == (
         0,
-        "the confirmation may take longer than the limit leaves: about 12 epochs, but of 16 the search has 8",
+        "the confirmation may take longer than the limit leaves: about 12 epochs, but of 14 the search has 7",
     )
-    assert (confirm, result.answer.left) == (4 * EPOCHS, 0)
-    assert search <= 8 + 2 * EPOCHS
+    assert search <= 7 + 2 * EPOCHS
+    assert result.answer.left == 0
+    assert confirm >= 3 * EPOCHS  # the baseline may win: then it is measured alone

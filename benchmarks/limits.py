@@ -6,7 +6,8 @@
 The recipes of the recorded tables of `digits` and `signs` give scores and seconds, to which each seed adds its luck.
 All else is the project's own: search, race, measurement and their ledgers. A limit is so many trainings of full length,
 of epochs or of the seconds that a mean recipe's take on so many workers. `used` is what search and confirmation took of
-it together; `search` what the search did.
+it together, `within` how many studies no more than a hundredth above all of it; `search` what the search took. Where a
+limit is too small that is said while the study runs.
 """
 
 from __future__ import annotations
@@ -45,6 +46,16 @@ LUCK = 0.005
 """Spread of a seed's effect: of `digits` over seeds of the same recipe."""
 
 
+class Told(Listener):
+    """Whether it was said that the confirmation may take longer than the limit leaves."""
+
+    short = False
+
+    def on_shortage(self, phase: str, sentence: str) -> None:
+        """It was."""
+        self.short = True
+
+
 class Study:
     """One study whose trainings are looked up.
 
@@ -79,6 +90,8 @@ class Study:
         limits = {"seconds" if timed else "epochs": self._limit}
         budget = Budget(workers=workers, kept=kept, **limits)
         self._timed = timed
+        self._told = Told()
+        self._told.short = "longer than the limit" in budget.terms(task.max_epochs)
         parts = make_parts("default", "default", task.max_epochs, seed=seed)
         history = History(task.space, task.max_epochs, timed=timed)
         search = self._phase("search", ledgers[0], Policy(history, *parts, budget))
@@ -94,7 +107,7 @@ class Study:
             policy,
             max_epochs=self._task.max_epochs,
             seed_of=lambda number: derive_seed(self._seed, name, number) % 2**31,
-            listener=Listener(),
+            listener=self._told,
             clock=lambda: self._clock,
         )
 
@@ -103,8 +116,8 @@ class Study:
             self._search_ends = self._clock
         self._confirm.extend(self._confirmation.go_on()[1])
 
-    def run(self) -> tuple[float, float, int]:
-        """Share of the limit that all of it took, and that the search did; trainings of the confirmation."""
+    def run(self) -> tuple[float, float, int, bool]:
+        """Shares of the limit that all took and that the search did; trainings; whether it was said to be short."""
         due: list[tuple[float, int, Job, int]] = []
         order, idle = itertools.count(), self._workers
         while not self._program.is_done:
@@ -131,8 +144,9 @@ class Study:
                 idle += 1
         trainings = len(self._confirmation.ledger.trials())
         if self._timed:
-            return self._clock / self._limit, self._search_ends / self._limit, trainings
-        return sum(self._epochs.values()) / self._limit, self._epochs["search"] / self._limit, trainings
+            return self._clock / self._limit, self._search_ends / self._limit, trainings, self._told.short
+        used, searched = sum(self._epochs.values()), self._epochs["search"]
+        return used / self._limit, searched / self._limit, trainings, self._told.short
 
     def _train(self, due: list[tuple[float, int, Job, int]], order: int, job: Job, epoch: int) -> None:
         seconds = self._task.curve(job.assignment.params)[1][epoch - 1]
@@ -150,8 +164,10 @@ def main() -> None:
     given = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     trainings: Counter[int] = Counter()
-    print("| limit | trainings | workers | used, mean | from – to | within | search |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| limit | trainings | workers | used, mean | from – to | within | said too small; others above | search |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     tables = [load_table(name) for name in TABLES]
     tasks = [(table.task(), float(table.seconds.mean())) for table in tables]
     for timed in (False, True):
@@ -163,14 +179,15 @@ def main() -> None:
                         study = Study(task, limit, timed, workers, seed, usual, not given.on_top)
                         found.append(study.run())
                         trainings[found[-1][2]] += 1
-                used, searched = (np.array(column) for column in list(zip(*found, strict=True))[:2])
+                used, searched, _, short = (np.array(column) for column in zip(*found, strict=True))
                 cells = (
                     "time" if timed else "epochs",
                     f"{limit}",
                     f"{workers}",
                     f"{used.mean():.2f}",
                     f"{used.min():.2f} – {used.max():.2f}",
-                    f"{np.mean(used <= 1.0):.0%}",
+                    f"{(used <= 1.01).sum()}",
+                    f"{short.sum()}, {(used[~short] > 1.01).sum()}",
                     f"{searched.mean():.2f}",
                 )
                 print(f"| {' | '.join(cells)} |", flush=True)

@@ -63,7 +63,8 @@ def test_a_study_on_a_folder_runs_to_its_answer_and_is_held_to_its_images(photos
     assert result.answer is not None
     assert len(result.answer.winner.test) == 1
     assert view.phases[:2] == ["preparing data", "decoding 61 images into 1 MB (once)"]
-    assert len(view.notes) == 1
+    assert len(view.notes) == 2
+    assert view.notes[1].startswith("the winner is version 1 of MLflow's registered model 'photos'")
     assert view.notes[0].startswith(
         "1 of 61 images cannot be read and are left out, the first 'class_0/broken.jpg'"
     )

@@ -48,8 +48,8 @@ def test_epochs_limit_search_and_confirmation_together(small_study):
     search, confirm, _ = trained(study)
     assert result.answer is not None
     assert confirm <= 4 * EPOCHS
-    # What runs at the end is not cut off before its next rung: an epoch for one of the two workers, at most.
-    assert 36 - 4 * EPOCHS - 2 * EPOCHS <= search <= 36 - 4 * EPOCHS + 1
+    # What runs at the end is not cut off before its next rung: an epoch for each of the two workers, at most.
+    assert 36 - 4 * EPOCHS - 2 * EPOCHS <= search <= 36 - 4 * EPOCHS + 2
     told = dict(reversed(noting.notes))  # the first of each
     assert told[0] == "12 of the 36 epochs are kept for the confirmation"
     assert any("the 36 epochs of its budget are needed" in text for _, text in noting.notes)

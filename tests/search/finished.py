@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+import uuid
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -46,7 +47,9 @@ def finish(store: Store, settings: dict[str, Any]) -> optuna.Study:
     ):
         there.backup(here)  # the ledger's, which is open already, is not to be replaced under its connections
     shutil.copytree(source.root / "checkpoints", store.root / "checkpoints", dirs_exist_ok=True)
-    return register.find_study(store, settings["name"])
+    study = register.find_study(store, settings["name"])
+    study.set_user_attr(register.UID, uuid.uuid4().hex)  # a study of its own, not the same one twice
+    return study
 
 
 def _finish(store: Store, settings: dict[str, Any]) -> optuna.Study:

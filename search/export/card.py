@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from search.export.snippet import snippet
 from search.export.text import markdown, name_of
-from search.export.winner import Winner
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.view import words
 from search.view.answer import sentences
+from search.winner import Winner
 from trainables.exported import Description
 from trainables.exported.onnx import ONNX
 from trainables.soundness.figures import Figures

@@ -12,9 +12,9 @@ import torch
 
 from search.errors import StudyError
 from search.export.card import Judged, model_card
-from search.export.winner import Winner, find_winner
 from search.overview import best_recipe
 from search.study import Study
+from search.winner import Winner, find_winner
 from spaces import InputError
 from trainables.exported import Description, Exported, Input, Source
 from trainables.exported.folder import write_network
@@ -49,7 +49,7 @@ def export_best(
 
     Raises:
         InputError: There is something in the folder, it cannot be written, a package for ONNX is missing, or see
-            `search.export.winner.find_winner`.
+            `search.winner.find_winner`.
         StudyError: The network as it was written gives other numbers; or see there.
     """
     if onnx:

@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from search import register
 from search.errors import StudyError
-from search.export.winner import Winner, find_winner
 from search.inspection.inspection import Alike, Inspection, Miss
 from search.inspection.pictures import small
 from search.study import Study
+from search.winner import Winner, find_winner
 from spaces import InputError
 from trainables.data.batches import Split
 from trainables.data.dataset import Images
@@ -63,7 +63,7 @@ def look_at(
         tell: Told in a few words what that is.
 
     Raises:
-        InputError: `images` is below 1; or see `search.export.winner.find_winner`.
+        InputError: `images` is below 1; or see `search.winner.find_winner`.
         StudyError: See there.
     """
     if images < 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from search.report.charts.frame import WIDTH, below, beside, drawing, label, line, titled
 from search.report.charts.scale import Scale
-from search.report.markup import NOTHING, Markup, joined
+from search.report.markup import Markup, joined
 from search.view import words
 from trainables.soundness.figures import Bin
 
@@ -53,4 +53,4 @@ def _points(bins: Sequence[Bin], kind: str, what: str, across: Scale, up: Scale)
         marks.append(
             titled("circle", told, cx=across(one.confidence), cy=up(one.accuracy), r=radius, class_=kind)
         )
-    return joined(marks) if marks else NOTHING
+    return joined(marks)

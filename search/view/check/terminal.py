@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search.view import words
+from search.view.say import say
 from trainables.quality.finding import Finding, Mention, Severity
 from trainables.quality.report import Measures, Report
 
@@ -27,10 +28,10 @@ def render_check(report: Report, console: Console, *, shown: int = SHOWN) -> Non
         console: Where to.
         shown: Examples of each finding.
     """
-    _say(console, headline(report), style="bold")
-    _say(console, split_line(report))
+    say(console, headline(report), style="bold")
+    say(console, split_line(report))
     if report.measures is not None:
-        _say(console, measure_line(report.measures))
+        say(console, measure_line(report.measures))
     console.print()
     for finding in report.findings:
         _finding(report, finding, console, shown)
@@ -38,7 +39,7 @@ def render_check(report: Report, console: Console, *, shown: int = SHOWN) -> Non
         _row(console, "skipped", "dim", f"{kind.replace('_', ' ')}: {reason}.")
     if report.skipped:
         console.print()
-    _say(console, verdict(report), style="bold")
+    say(console, verdict(report), style="bold")
 
 
 def headline(report: Report) -> str:
@@ -138,8 +139,3 @@ def _row(
         if number == 0 and mark:
             whole = Text(f"{mark:<{COLUMN}}", style=mark_style) + Text(line[COLUMN:], style=style)
         console.print(whole, soft_wrap=True)
-
-
-def _say(console: Console, sentence: str, style: str = "") -> None:
-    for line in textwrap.wrap(sentence, console.width, break_on_hyphens=False):
-        console.print(Text(line, style=style), soft_wrap=True)

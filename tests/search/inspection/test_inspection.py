@@ -16,12 +16,12 @@ from search import register
 from search.answer.confirmation import OPENINGS
 from search.checkpoints import Checkpoints
 from search.execution.names import BEST
-from search.export.winner import find_winner
 from search.inspection.inspect import inspect
 from search.inspection.inspection import FILE, FORMAT, Inspection
 from search.inspection.pictures import small
 from search.overview import load_study
 from search.report.report import Report
+from search.winner import find_winner
 from spaces import InputError
 from tests.conftest import QUIET_CPU, small_dataset
 from tests.search.cli.parts import FINISHED

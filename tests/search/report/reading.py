@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -59,3 +62,33 @@ def read(text: str) -> Node:
     reader.feed(text)
     reader.close()
     return reader.root
+
+
+def sections(root: Node) -> set[str]:
+    return {str(node.attributes["id"]) for node in root.all("section")}
+
+
+def check_sound(text: str) -> Node:
+    """Balanced, ids once, links within the page, no script but ours, no style but the one, no handler."""
+    root = read(text)
+    ids = [node.attributes["id"] for node in root.all() if "id" in node.attributes]
+    assert len(ids) == len(set(ids))
+    assert {node.attributes["href"] for node in root.all("a")} <= {f"#{one}" for one in ids}
+    for node in root.all():
+        assert not {"style", "action", "srcset"} & set(node.attributes)
+        assert str(node.attributes.get("src", "data:image/")).startswith("data:image/")
+        assert not [name for name in node.attributes if name.startswith("on")]
+    assert not root.all("link") + root.all("iframe")
+    assert all(node.attributes["alt"] for node in root.all("img"))
+    assert {node.tag for node in root.all() if "src" in node.attributes} <= {"img"}
+    assert not re.search(r'(?:\bd|\bx\d?|\by\d?|\bcx|\bcy|width|height)="[^"]*(?:nan|inf)', text)
+    [script], [style] = root.all("script"), root.all("style")
+    [policy] = [node for node in root.all("meta") if node.attributes.get("http-equiv")]
+    for node, kind in ((script, "script"), (style, "style")):
+        digest = base64.b64encode(hashlib.sha256("".join(map(str, node.children)).encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in str(policy.attributes["content"])
+    assert str(policy.attributes["content"]).startswith("default-src 'none'; img-src data:; ")
+    assert "unsafe" not in text
+    assert "url(" not in text
+    assert "@import" not in text
+    return root

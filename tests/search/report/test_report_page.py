@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
-import json
 import random
-import re
 import time
 
 import numpy as np
@@ -29,8 +25,7 @@ from search.view.answer import sentences
 from spaces import Choice, Float, SearchSpace
 from tests.search.insight.planted import SPACE
 from tests.search.report.parts import a_report, begun, inspected, sound
-from tests.search.report.reading import Node, read
-from trainables.soundness.soundness import Soundness
+from tests.search.report.reading import Node, check_sound, read, sections
 
 SECTIONS = {
     "answer",
@@ -48,38 +43,8 @@ SECTIONS = {
 NASTY = '"><script>alert(1)</script><img src=http://evil onerror=x>'
 
 
-def sections(root: Node) -> set[str]:
-    return {str(node.attributes["id"]) for node in root.all("section")}
-
-
 def is_shares(chart: Node) -> bool:
     return str(chart.attributes["aria-label"]).startswith("Share of the variance")
-
-
-def check_sound(text: str) -> Node:
-    """Balanced, ids once, links within the page, no script but ours, no style but the one, no handler."""
-    root = read(text)
-    ids = [node.attributes["id"] for node in root.all() if "id" in node.attributes]
-    assert len(ids) == len(set(ids))
-    assert {node.attributes["href"] for node in root.all("a")} <= {f"#{one}" for one in ids}
-    for node in root.all():
-        assert not {"style", "action", "srcset"} & set(node.attributes)
-        assert str(node.attributes.get("src", "data:image/")).startswith("data:image/")
-        assert not [name for name in node.attributes if name.startswith("on")]
-    assert not root.all("link") + root.all("iframe")
-    assert all(node.attributes["alt"] for node in root.all("img"))
-    assert {node.tag for node in root.all() if "src" in node.attributes} <= {"img"}
-    assert not re.search(r'(?:\bd|\bx\d?|\by\d?|\bcx|\bcy|width|height)="[^"]*(?:nan|inf)', text)
-    [script], [style] = root.all("script"), root.all("style")
-    [policy] = [node for node in root.all("meta") if node.attributes.get("http-equiv")]
-    for node, kind in ((script, "script"), (style, "style")):
-        digest = base64.b64encode(hashlib.sha256("".join(map(str, node.children)).encode()).digest()).decode()
-        assert f"{kind}-src 'sha256-{digest}'" in str(policy.attributes["content"])
-    assert str(policy.attributes["content"]).startswith("default-src 'none'; img-src data:; ")
-    assert "unsafe" not in text
-    assert "url(" not in text
-    assert "@import" not in text
-    return root
 
 
 def test_a_page_is_sound_and_has_every_section():
@@ -334,71 +299,3 @@ def test_other_studies_of_the_same_data_are_named_with_what_they_found():
     assert "(open)" in text
     assert report.to_dict()["other_studies_of_the_data"][1]["outcome"]["verdict"] == "supported"
     assert "earlier" not in sections(read(page(a_report())))
-
-
-def test_what_is_known_of_the_winners_networks_stands_in_the_page():
-    report = a_report()
-    found, looked_at = sound(), report.inspection
-    text = page(report)
-    part = read(text).by_id("soundness")
-    assert f"right on {words.percent(found.accuracy)} of 300 test images" in part.text
-    assert "Recognised more seldom than the others, beyond chance: class 1" in part.text
-    assert "The most frequent mistake is to take class 1 for class 0" in part.text
-    assert "too sure of itself" in part.text
-    [classes] = [one for one in part.all("table") if "recognised" in one.text]
-    rows = [[cell.text for cell in row.all("td")] for row in classes.all("tr")[1:]]
-    assert rows[0][:2] == ["class 1", "60"]
-    assert [row[2] for row in rows] == [
-        words.percent(one.recall) for one in sorted(found.classes, key=lambda one: one.recall)
-    ]
-    charts = [str(one.attributes["aria-label"]) for one in part.all("svg")]
-    assert charts == [
-        "Share of the images that is right by confidence",
-        "Accuracy by the share of the images that is answered",
-        "Mistakes by true and by given class",
-        "Accuracy by corruption and severity",
-    ]
-    cells = [node.text for node in part.all("svg")[3].all("text")]
-    for name, each in looked_at.robustness.accuracies.items():
-        place = cells.index(name.replace("_", " "))
-        assert cells[place + 1 : place + 6] == [words.score(one) for one in each]
-    pictures = part.all("img")
-    assert len(pictures) == 4 * (1 + 3)
-    assert pictures[0].attributes["src"] == looked_at.misses[0].picture
-    assert "class 1 → class 0 99.0 % val/0.png" in part.text
-    assert "inspect" not in part.text
-
-    data = json.loads(json.dumps(report.to_dict()))
-    assert Soundness.from_dict(data["answer"]["winner"]["soundness"]) == found
-    assert data["inspection"]["robustness"]["mean"] == looked_at.robustness.mean
-    assert data["inspection"]["misses"][1]["alike"][2]["name"] == "train/2.png"
-    assert "data:image" not in json.dumps(data)
-
-
-def test_of_a_winner_that_nobody_looked_at_it_is_said_how_one_can():
-    part = read(page(a_report(looked_at=False))).by_id("soundness")
-    assert "of 300 test images" in part.text
-    assert "finetune-search inspect planted" in part.text
-    bare = read(page(a_report(looked_at=False, confirmed=False))).by_id("soundness")
-    assert not bare.all("svg")
-    assert "finetune-search inspect planted" in bare.text
-    looked_at = read(page(a_report(confirmed=False))).by_id("soundness")
-    assert "of 300 validation images, which chose its epoch" in looked_at.text
-    assert "soundness" not in sections(read(page(begun())))
-
-
-def test_of_many_classes_the_worst_are_listed_and_the_others_can_be_unfolded():
-    report = a_report()
-    answer = report.result.answer
-    assert answer is not None
-    many = dataclasses.replace(answer, winner=dataclasses.replace(answer.winner, soundness=sound(classes=30)))
-    report = dataclasses.replace(report, result=dataclasses.replace(report.result, answer=many))
-    part = check_sound(page(report)).by_id("soundness")
-    assert "Mistakes by true and by given class" not in [
-        one.attributes["aria-label"] for one in part.all("svg")
-    ]
-    pairs, first, rest = part.all("table")
-    assert len(pairs.all("tr")) == len(first.all("tr")) == 1 + 15
-    assert len(rest.all("tr")) == 1 + 15
-    [folded] = part.all("details")
-    assert "The other 15 classes" in folded.text

@@ -6,6 +6,16 @@ from search.view.progress import CONFIRM, SEARCH
 from tests.search.view.parts import BUDGET, RACE, Clocked, Feed, curve, make_spec
 
 
+def two_trials_of_ten_seconds(view: Clocked, feed: Feed) -> None:
+    """Each of ten epochs, and then stopped."""
+    for _ in range(2):
+        number = feed.start()
+        for epoch in range(1, 11):
+            view.now += 1.0
+            feed.records(number, 0.1, first=epoch)
+        feed.end(number, TrialState.PRUNED)
+
+
 def test_counts_epochs_and_what_pruning_saved() -> None:
     view = Clocked()
     feed = Feed(view)
@@ -104,12 +114,7 @@ def test_a_time_limit_bounds_the_time_left() -> None:
     view = Clocked()
     feed = Feed(view)
     view.on_study(make_spec(trials=1000, finalists=0, time=60.0), [], 1)
-    for _ in range(2):
-        number = feed.start()
-        for epoch in range(1, 11):
-            view.now += 1.0
-            feed.records(number, 0.1, first=epoch)
-        feed.end(number, TrialState.PRUNED)
+    two_trials_of_ten_seconds(view, feed)
     assert view.progress.seconds_left(view.now) == pytest.approx(40.0)
 
 
@@ -117,12 +122,7 @@ def test_of_limited_epochs_the_search_is_shown_what_it_may_train() -> None:
     view = Clocked()
     feed = Feed(view)
     view.on_study(make_spec(trials=None, budget_epochs=30 * BUDGET, finalists=3, finalist_seeds=3), [], 1)
-    for _ in range(2):
-        number = feed.start()
-        for epoch in range(1, 11):
-            view.now += 1.0
-            feed.records(number, 0.1, first=epoch)
-        feed.end(number, TrialState.PRUNED)
+    two_trials_of_ten_seconds(view, feed)
     words, share = view.progress.standing(SEARCH, view.now)
     assert words == f"2 trials, 20/{15 * BUDGET} epochs"
     assert share == pytest.approx(20 / (15 * BUDGET))
@@ -133,12 +133,7 @@ def test_limited_time_is_that_of_search_and_confirmation() -> None:
     view = Clocked()
     feed = Feed(view)
     view.on_study(make_spec(trials=None, time=20.0 * BUDGET, finalists=1, finalist_seeds=2), [], 1)
-    for _ in range(2):
-        number = feed.start()
-        for epoch in range(1, 11):
-            view.now += 1.0
-            feed.records(number, 0.1, first=epoch)
-        feed.end(number, TrialState.PRUNED)
+    two_trials_of_ten_seconds(view, feed)
     assert view.progress.seconds_left(view.now) == pytest.approx(20 * BUDGET - 20)
     rate = view.progress.rate(view.now)
     assert view.progress.standing(SEARCH, view.now)[1] == pytest.approx(

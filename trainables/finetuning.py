@@ -173,15 +173,7 @@ class FineTuning:
     def _train(self, epoch: int) -> dict[str, float]:
         """One epoch of steps; figures stay on the device until its end, so that nothing waits."""
         plan, parts = self.plan, self.parts
-        if epoch == 1:
-            parts.batchnorm.prepare(self.model, self._plain_batches)
-        parts.strategy.on_epoch(self.model, epoch)
-        parts.batchnorm.on_epoch(self.model)
-        for group in self.optimizer.param_groups:
-            group["peak_lr"] = group["top_lr"] * parts.strategy.pace(group["name"], epoch)
-        self.gradients.micro.learning(sum(p.numel() for p in self.model.parameters() if p.requires_grad))
-        course = self._course = self._enter((epoch - 1) / plan.epochs)
-        course.gradients.begin()
+        course = self.begin(epoch)
         brake = parts.schedule.brake(self.scores)
         order = self._order(derive_seed(plan.seed, "order", epoch))
         ratio, laps = UpdateRatio(), self._laps
@@ -194,7 +186,7 @@ class FineTuning:
             measured = step == len(order) // 2  # in the middle, where the rate is the epoch's
             if measured:
                 ratio.begin(self._learning())
-            figures.append(self._step(inputs, targets, len(rows)))
+            figures.append(self.step(inputs, targets, len(rows)))
             if measured:
                 update_ratio = self.holding.figure(ratio.end(self._learning()))
             laps.lap("arithmetic")
@@ -224,6 +216,27 @@ class FineTuning:
             "train_seconds": seconds,
         }
 
+    def begin(self, epoch: int) -> Course:
+        """Put network, optimizer and gradients in the state in which an epoch's steps are taken.
+
+        Args:
+            epoch: Which, from 1.
+
+        Returns:
+            What its steps work on.
+        """
+        parts = self.parts
+        if epoch == 1:
+            parts.batchnorm.prepare(self.model, self._plain_batches)
+        parts.strategy.on_epoch(self.model, epoch)
+        parts.batchnorm.on_epoch(self.model)
+        for group in self.optimizer.param_groups:
+            group["peak_lr"] = group["top_lr"] * parts.strategy.pace(group["name"], epoch)
+        self.gradients.micro.learning(sum(p.numel() for p in self.model.parameters() if p.requires_grad))
+        self._course = self._enter((epoch - 1) / self.plan.epochs)
+        self._course.gradients.begin()
+        return self._course
+
     def _order(self, seed: int) -> list[Tensor]:
         """The rows of each step of the epoch whose order has that seed."""
         return self.parts.sampling.order(self._labels, self.plan.batch, self.plan.repeats, seed)
@@ -239,8 +252,17 @@ class FineTuning:
         """Losses and hits are sums of each process's; norms are everybody's, [steps, 3]."""
         return torch.cat((self.ranks.sum(figures[:, :2]), figures[:, 2:]), 1)
 
-    def _step(self, inputs: Tensor, targets: Tensor, images: int) -> Tensor:
-        """One step of the optimizer on one effective batch of so many images: its loss, hits and gradient norm, [3]."""
+    def step(self, inputs: Tensor, targets: Tensor, images: int) -> Tensor:
+        """One step of the optimizer, at the rates that its groups have now. An epoch must have begun, see `begin`.
+
+        Args:
+            inputs: This process's part of one effective batch, as the epoch's course gives it.
+            targets: Likewise, [B, classes].
+            images: Of the whole batch.
+
+        Returns:
+            Its loss, hits and gradient norm, [3], on the device.
+        """
         self.optimizer.zero_grad(set_to_none=True)
         gradients = self._course.gradients
         figures = self.parts.sharpness.gradients(

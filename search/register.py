@@ -174,6 +174,13 @@ def settled_once(ledger: Ledger, fixed: Fixed) -> Fixed | None:
     return None if written is None else fixed.model_copy(update={"stored_features": False, **written})
 
 
+def settled_in(store: Store, spec: StudySpec) -> Fixed | None:
+    """The same for a study that may be in the store or not; nothing is written."""
+    if spec.name not in study_names(store):
+        return None
+    return settled_once(Ledger(find_study(store, spec.name), spec.search_space()), spec.fixed())
+
+
 def write_settled(ledger: Ledger, fixed: Fixed) -> None:
     """A trial that is resumed tomorrow must run on the same kind of device, in the same arithmetic, alike compiled."""
     ledger.study.set_user_attr(

@@ -125,7 +125,7 @@ class FineTuning:
         self.classes = tuple(classes)
         self.ranks, self.holding = ranks, ranks.holding
         self._labels = train.labels.cpu()  # an order is made on the processor
-        self.steps_per_epoch = len(self._order(0))
+        self.steps_per_epoch = len(self.order(0))
         self.epoch = 0
         self.scores: list[float] = []
         self.best_epoch, self.best_score = 0, -float("inf")
@@ -175,7 +175,7 @@ class FineTuning:
         plan, parts = self.plan, self.parts
         course = self.begin(epoch)
         brake = parts.schedule.brake(self.scores)
-        order = self._order(derive_seed(plan.seed, "order", epoch))
+        order = self.order(derive_seed(plan.seed, "order", epoch))
         ratio, laps = UpdateRatio(), self._laps
         figures = []
         laps.lap("other")
@@ -237,7 +237,7 @@ class FineTuning:
         self._course.gradients.begin()
         return self._course
 
-    def _order(self, seed: int) -> list[Tensor]:
+    def order(self, seed: int) -> list[Tensor]:
         """The rows of each step of the epoch whose order has that seed."""
         return self.parts.sampling.order(self._labels, self.plan.batch, self.plan.repeats, seed)
 

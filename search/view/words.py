@@ -50,6 +50,15 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def size(amount: float) -> str:
+    """Bytes, as people say them: 1.2 GiB."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < 1024 or unit == "GiB":
+            break
+        amount /= 1024
+    return f"{amount:,.3g} {unit}" if amount < 1000 else f"{amount:,.0f} {unit}"
+
+
 def count(amount: int, noun: str) -> str:
     """``1 trial``, ``2 trials``."""
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"

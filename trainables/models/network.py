@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,6 +15,9 @@ from spaces import InputError, locate
 from trainables.batchnorm import count_once
 from trainables.models.backbone import Backbone, Weights
 from trainables.strategies.layers import head_names
+
+HEAD_SPREAD = 1.5
+"""Times torch's own deviation for a linear layer, 1 / √(3 · inputs), above which a new classifier begins too large."""
 
 KNOBS = {"drop_rate": "dropout", "drop_path_rate": "drop_path"}
 """timm's names for what a recipe sets → ours."""
@@ -45,7 +49,9 @@ def make_network(
     """
     model = _create(backbone, classes, channels, {"drop_rate": dropout, "drop_path_rate": drop_path})
     if weights is not None:
-        _load(model, backbone, weights, head_names(model))
+        head = head_names(model)
+        _load(model, backbone, weights, head)
+        _calm(model, head)
     if checkpointing:
         _checkpoint(model, backbone)
     return model.to(memory_format=torch.channels_last)
@@ -139,6 +145,21 @@ def _load(model: nn.Module, backbone: Backbone, weights: Weights, head: set[str]
             f"{len(target)} tensors, {missing[0]!r} first"
         )
     model.load_state_dict(taken, strict=False)
+
+
+@torch.no_grad()
+def _calm(model: nn.Module, head: set[str]) -> None:
+    """Shrink a new classifier that its architecture begins with large weights: by outputs and not by inputs, say.
+
+    On pretrained features, which are large, its guesses would be sure and wrong, and the first epochs would go into
+    unlearning them (`docs/transfer.md`).
+    """
+    for name, weight in model.named_parameters():
+        if name in head and weight.ndim > 1:
+            usual = 1 / math.sqrt(3 * weight[0].numel())
+            spread = float(weight.std())
+            if spread > HEAD_SPREAD * usual:
+                weight.mul_(usual / spread)
 
 
 def _adapt_channels(source: Tensor, target: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Before a study: whether it can work, and what it will take."""

@@ -25,24 +25,17 @@ from search.spec import OWN_CORE, StudySpec
 from search.store.databases import prepare
 from search.store.layout import Store
 from search.store.lock import StudyLock
-from search.store.patience import Patience
+from search.store.patience import AWAY, Patience
 from search.view.silent import Silent
 from search.view.view import View
 from spaces import InputError, SearchSpace
-from trainables.config import Fixed
 from trainables.data.naming import find_dataset
 
 if TYPE_CHECKING:
-    from search.execution.cluster import Cluster
     from search.insight.insight import Insight
     from search.inspection.inspection import Inspection
     from search.preparation import Prepared
     from search.verdicts.verdict import Verdict
-    from trainables.material import Material
-
-
-AWAY = 900.0
-"""Seconds for which a ledger that is away is waited for."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +89,7 @@ class Study:
         return result
 
     def _run(self, space: SearchSpace, view: View, lock: StudyLock, wanted: Wanted | None) -> StudyResult:
-        from search.execution.clusters import cluster_of
-        from search.execution.resources import find_resources
-        from search.execution.sharing import most_workers, share_cards
+        from search.engine import Kind, engine_for
         from search.preparation import check_processes, evaluator, prepare_study
         from search.registry.winner import register_winner
         from search.report.gather import attached
@@ -109,13 +100,7 @@ class Study:
         find_dataset(spec.data)  # the commonest slip is answered before anything heavy begins
         early = register.refuse_another(self.store, spec, space)
         view.on_phase("preparing data")
-        with cluster_of(spec) as cluster:
-            gpus = 0 if spec.device == "cpu" else cluster.gpus
-            together = 1 if spec.together == "auto" else spec.together
-            resources = find_resources(
-                spec.workers, spec.cores, spec.gpus_per_trial, gpus, together, cluster.cores, spec.processes
-            )
-            cluster.start(resources, most_workers(resources, spec, gpus), early=early)
+        with engine_for(spec, early=early) as engine:
             prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
@@ -127,9 +112,11 @@ class Study:
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())
             if isinstance(spec.pretrained, str):
                 register.hold_weights(ledger, spec, weights_fingerprint(prepared.material.weights))
-            fixed = self._settled(ledger, prepared.material, cluster)
+            fixed = engine.settled(ledger, spec.fixed(), prepared.material)
             check_processes(spec, space, fixed, prepared.material)
-            resources = share_cards(resources, spec, space, fixed, prepared.material, cluster)
+            kind = Kind(spec, fixed, prepared.material)
+            engine.share((space, kind))
+            resources = engine.resources
             names = {CONFIRM: register.confirm_name(spec.name), PERTURB: register.perturb_name(spec.name)}
             ledgers = {
                 phase: register.open_ledger(self.store, spec, space, name, patience)
@@ -152,33 +139,7 @@ class Study:
                     program = agenda.program(
                         prepared.grace, recording, Listeners(recording, checkpoints), budget
                     )
-                    if not program.is_done:
-                        from search.execution.keeper import reach
-                        from search.execution.seat import Shared
-                        from search.execution.tuner import execute
-
-                        cluster.ready()
-                        view.on_phase("")
-                        silence = None if spec.silence == "auto" else spec.silence
-                        with reach(checkpoints.root, may_grow=cluster.may_grow) as way:
-                            shared = Shared(
-                                spec.trainable,
-                                fixed,
-                                prepared.material,
-                                spec.threads,
-                                spec.processes,
-                                spec.sharded,
-                                way,
-                            )
-                            execute(
-                                program,
-                                shared,
-                                resources,
-                                checkpoints.place,
-                                register.uid_of(ledger),
-                                silence,
-                                patience,
-                            )
+                    engine.train(program, kind, checkpoints, register.uid_of(ledger), view, patience)
                     for phase, one in agenda.ledgers.items():
                         for trial in one.trials():  # of those too that ended as an earlier driver died
                             checkpoints.tidy(phase, trial)
@@ -187,7 +148,7 @@ class Study:
                         prepared,
                         fixed,
                         lambda number: checkpoints.place(CONFIRM, number),
-                        cluster.compute,
+                        engine.compute,
                     )
                     answer = agenda.confirmation.answer(evaluate) if spec.finalists else None
                     if answer is not None:
@@ -300,23 +261,6 @@ class Study:
 
         space = self.spec.search_space()
         return insight_of(history_of(register.find_study(self.store, self.spec.name), space), self.spec.seed)
-
-    def _settled(self, ledger: Ledger, material: Material, cluster: Cluster) -> Fixed:
-        """The study's constants with every ``auto`` decided, once and for all of its life."""
-        fixed = register.settled_once(ledger, self.spec.fixed())
-        if fixed is None:
-            from trainables.material import settle
-
-            fixed = cluster.compute(settle, self.spec.fixed(), material, self.spec.threads)
-            register.write_settled(ledger, fixed)
-        else:
-            from trainables.precision import pick_device
-
-            cluster.compute(pick_device, fixed.device)  # a study begun on a GPU goes on on one
-        if self.spec.processes > 1 and self.spec.compile == "auto":
-            # It may have been settled for trials of one process.
-            fixed = fixed.model_copy(update={"compile": False})
-        return fixed
 
     def verdicts(self, insight: Insight | None = None) -> list[Verdict]:
         """What is to be said of the study, each with its evidence and what follows from it.

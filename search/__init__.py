@@ -10,6 +10,7 @@ from typing import Any
 
 _HOMES = {
     "Answer": "search.result",
+    "Comparison": "search.comparison.comparison",
     "ForecastPruner": "search.optuna_adapters",
     "ForecastSampler": "search.optuna_adapters",
     "KeepAway": "search.searchers.keep_away",
@@ -20,6 +21,7 @@ _HOMES = {
     "StudyResult": "search.result",
     "StudySpec": "search.spec",
     "TrialSummary": "search.result",
+    "compare": "search.comparison.compare",
     "optuna_suggest": "search.searchers.suggest",
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +17,16 @@ from search.decisions.budget import Budget
 from search.decisions.kept import NOTHING
 from search.decisions.listener import Listener
 from search.decisions.phase import Phase
-from search.decisions.policy import Policy
 from search.decisions.program import Program
-from search.decisions.scheduler import NoScheduler
 from search.elapsed import elapsed
 from search.ledger import Ledger, finished
+from search.listed import listed, seeds_of
 from search.memory import remember
-from search.policies import history_for, policy_of
+from search.policies import policy_of
 from search.recording import Recording
-from search.searchers.uniform import Uniform
 from search.spec import StudySpec
 from search.store.layout import Store
 from spaces import InputError, Params
-from trainables.seeds import derive_seed
 
 if TYPE_CHECKING:
     from search.execution.resources import Resources
@@ -148,11 +144,15 @@ class Agenda:
             ledger,
             policy_of(spec, ledger.space, grace, budget, remember(ledger, spec, self._store)),
             max_epochs=spec.budget,
-            seed_of=_seeds(spec, "trial"),
+            seed_of=seeds_of(spec, "trial"),
             listener=listener,
             clock=lambda: time.monotonic() - began,
         )
-        others = {phase: self._listed(phase, listener) for phase in self.ledgers if phase != SEARCH}
+        others = {
+            phase: listed(phase, other, spec, listener)
+            for phase, other in self.ledgers.items()
+            if phase != SEARCH
+        }
         if CONFIRM in others:
             others[CONFIRM].extend(self.confirmation.enter_baseline())
 
@@ -196,17 +196,3 @@ class Agenda:
             seed=self._spec.seed,
             only=wanted.only,
         )
-
-    def _listed(self, name: str, listener: Listener) -> Phase:
-        """A phase that trains what is entered in its ledger, each training to its end."""
-        spec, ledger = self._spec, self._all[name]
-        policy = Policy(
-            history_for(spec, ledger.space), Uniform(spec.seed), NoScheduler(), Budget(len(ledger.trials()))
-        )
-        return Phase(
-            name, ledger, policy, max_epochs=spec.budget, seed_of=_seeds(spec, name), listener=listener
-        )
-
-
-def _seeds(spec: StudySpec, phase: str) -> Callable[[int], int]:
-    return lambda number: derive_seed(spec.seed, phase, number) % 2**31

@@ -17,6 +17,8 @@ from search.store.layout import Store
 
 SEARCH, CONFIRM, PERTURB = "search", "confirm", "perturb"
 """The phases of a study."""
+KEPT = (SEARCH, CONFIRM)
+"""Those whose best weights stay: of what is only compared, scores are all that is asked for."""
 
 LEDGER = "ledger"
 """The file beside a study's checkpoints that names the ledger which knows it."""
@@ -77,10 +79,10 @@ class Checkpoints(Listener):
         self.tidy(phase, trial)
 
     def tidy(self, phase: str, trial: FrozenTrial) -> None:
-        """What nobody asks for any more goes: all but a COMPLETE trial's best weights; of a changed winner, all."""
+        """What nobody asks for any more goes: all but a COMPLETE trial's best weights; of what is compared, all."""
         place = self.place(phase, trial.number)
         with suppress(OSError):  # what cannot go takes room, and nothing else
-            if trial.state is TrialState.COMPLETE and phase != PERTURB:
+            if trial.state is TrialState.COMPLETE and phase in KEPT:
                 place.remove(*(name for name in place.files() if name != BEST))
             elif trial.state.is_finished():
                 place.clear()

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.recipe import recipe_of
-from search.register import SETTLED, SPACE, SPEC, find_study, study_names
+from search.register import COMPARISON, SETTLED, SPACE, SPEC, find_study, study_names
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.study import Study
@@ -28,6 +28,10 @@ def load_study(store: Store, name: str) -> Study:
     """
     study = find_study(store, name)
     written = study.user_attrs
+    if COMPARISON in written:
+        raise InputError(
+            f"{name!r} is a comparison of two recipes, and not a study; `finetune-search show {name}` prints it"
+        )
     if SPEC not in written or SPACE not in written:
         raise InputError(f"study {name!r} must have been made by `finetune-search run`, but has no spec")
     try:
@@ -67,7 +71,8 @@ def print_studies(store: Store, console: Console) -> None:
     table.add_column("best", justify="right", no_wrap=True)
     for name in names:
         study = find_study(store, name)
-        table.add_row(*_row(name, study))
+        row = _compared(store, name) if COMPARISON in study.user_attrs else _row(name, study)
+        table.add_row(*row)
     console.print(table)
 
 
@@ -84,4 +89,21 @@ def _row(name: str, study: optuna.Study) -> list[str]:
         str(spec.get("model", "-")),
         f"{len(trials)}: {states}" if trials else "0",
         words.score(max(values, default=None)),
+    ]
+
+
+def _compared(store: Store, name: str) -> list[str]:
+    """A comparison's row: its trainings, and which recipe is better."""
+    from search.comparison.entry import read
+
+    comparison = read(store, name)
+    recipes = [one.side.recipe for one in (comparison.first, comparison.second)]
+    done = 2 * len(comparison.seeds) - comparison.left
+    found, better = comparison.difference, comparison.better
+    return [
+        name,
+        recipes[0].data,
+        ", ".join(dict.fromkeys(recipe.settings.model for recipe in recipes)),
+        f"{done} of {2 * len(comparison.seeds)} trainings of A and B",
+        f"{better} by {abs(found.value):.3f}" if better and found else "too close" if found else words.NONE,
     ]

@@ -47,7 +47,14 @@ class Recipe(BaseModel):
 def recipe_of(
     spec: StudySpec, params: Params, *, seed: int | None = None, settled: Mapping[str, Any] | None = None
 ) -> str:
-    """The recipe of one of a study's trials, as YAML.
+    """The recipe of one of a study's trials, as YAML; for the arguments see `recipe_data`."""
+    return write_document(recipe_data(spec, params, seed=seed, settled=settled))
+
+
+def recipe_data(
+    spec: StudySpec, params: Params, *, seed: int | None = None, settled: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The recipe of one of a study's trials, as JSON has it.
 
     Args:
         spec: The study.
@@ -74,7 +81,7 @@ def recipe_of(
         recipe["trainable"] = spec.trainable
     recipe["settings"] = {name: value for name, value in settings.items() if name not in params}
     recipe["params"] = dict(params)
-    return write_document(recipe)
+    return recipe
 
 
 def load_recipe(path: str | Path) -> Recipe:

@@ -24,6 +24,8 @@ from trainables.config import Fixed
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
 BASELINE, UID, SEARCHED = "baseline", "uid", "searched"
 DATA, WEIGHTS = "data_fingerprint", "weights_fingerprint"
+COMPARISON = "comparison"
+"""Of a comparison of two recipes, which is no study: what is compared."""
 _SPACE_FIELDS = {"space", "narrow"}
 
 
@@ -65,6 +67,7 @@ def enter(ledger: Ledger, spec: StudySpec) -> None:
         InputError: The name is another study's.
     """
     study, space = ledger.study, ledger.space
+    _refuse_comparison(study)
     if SPEC in study.user_attrs:
         _refuse_another(study.user_attrs, spec, space)
     elif ledger.trials():
@@ -79,6 +82,13 @@ def enter(ledger: Ledger, spec: StudySpec) -> None:
     study.set_user_attr(SPEC, json.loads(spec.model_dump_json()))
     if not ledger.trials():
         ledger.enqueue(space.baseline())
+
+
+def _refuse_comparison(study: optuna.Study) -> None:
+    if COMPARISON in study.user_attrs:
+        raise InputError(
+            f"a study must have a name of its own, but {study.study_name!r} is a comparison; choose another --name"
+        )
 
 
 def hold_data(ledger: Ledger, spec: StudySpec, fingerprint: str) -> None:
@@ -142,6 +152,7 @@ def refuse_another(store: Store, spec: StudySpec, space: SearchSpace) -> bool:
     if spec.name not in study_names(store):
         return True
     study = find_study(store, spec.name)
+    _refuse_comparison(study)
     if SPEC in study.user_attrs:
         _refuse_another(study.user_attrs, spec, space)
     return bool(study.user_attrs.get(SEARCHED) != _limits(spec))
@@ -214,7 +225,7 @@ def find_study(store: Store, name: str) -> optuna.Study:
 
 
 def study_names(store: Store) -> list[str]:
-    """Names of the studies in the store, confirmations and perturbations left out."""
+    """Names of the studies and comparisons in the store; confirmations and the like are parts of them."""
     if store.optuna is None and not store.optuna_db.exists():
         return []
     names = optuna.get_all_study_names(open_storage(store))

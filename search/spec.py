@@ -54,6 +54,7 @@ class StudySpec(Usage, Fixed):
         finalists: How many of the best are trained again; 0 for no confirmation.
         finalist_seeds: With how many new seeds the one that is ahead and the baseline are measured; it is found with
             others, three at most.
+        preflight: Whether a study is looked at before its first trial; see `search.preflight`.
         registered: Whether the winner becomes a version of the registered model in MLflow that is called as the study.
         trainable: ``package.module:attribute`` of a function that makes a trial's trainable.
     """
@@ -82,6 +83,7 @@ class StudySpec(Usage, Fixed):
     seed: int = Field(default=0, ge=0)
     finalists: int = Field(default=3, ge=0)
     finalist_seeds: int = Field(default=3, ge=1)
+    preflight: bool = True
     registered: bool = True
     trainable: str = OWN_CORE
 
@@ -203,6 +205,7 @@ CHANGEABLE = frozenset(
         "enough",
         "finalists",
         "finalist_seeds",
+        "preflight",
         "registered",
         "workers",
         "gpus_per_trial",

@@ -25,24 +25,18 @@ from search.spec import OWN_CORE, StudySpec
 from search.store.databases import prepare
 from search.store.layout import Store
 from search.store.lock import StudyLock
-from search.store.patience import Patience
+from search.store.patience import AWAY, Patience
 from search.view.silent import Silent
 from search.view.view import View
 from spaces import InputError, SearchSpace
-from trainables.config import Fixed
 from trainables.data.naming import find_dataset
 
 if TYPE_CHECKING:
-    from search.execution.cluster import Cluster
     from search.insight.insight import Insight
     from search.inspection.inspection import Inspection
+    from search.preflight.preflight import Preflight
     from search.preparation import Prepared
     from search.verdicts.verdict import Verdict
-    from trainables.material import Material
-
-
-AWAY = 900.0
-"""Seconds for which a ledger that is away is waited for."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +90,8 @@ class Study:
         return result
 
     def _run(self, space: SearchSpace, view: View, lock: StudyLock, wanted: Wanted | None) -> StudyResult:
-        from search.execution.clusters import cluster_of
-        from search.execution.resources import find_resources
-        from search.execution.sharing import most_workers, share_cards
+        from search.engine import Kind, engine_for
+        from search.preflight.before import artifacts, look_before
         from search.preparation import check_processes, evaluator, prepare_study
         from search.registry.winner import register_winner
         from search.report.gather import attached
@@ -109,16 +102,11 @@ class Study:
         find_dataset(spec.data)  # the commonest slip is answered before anything heavy begins
         early = register.refuse_another(self.store, spec, space)
         view.on_phase("preparing data")
-        with cluster_of(spec) as cluster:
-            gpus = 0 if spec.device == "cpu" else cluster.gpus
-            together = 1 if spec.together == "auto" else spec.together
-            resources = find_resources(
-                spec.workers, spec.cores, spec.gpus_per_trial, gpus, together, cluster.cores, spec.processes
-            )
-            cluster.start(resources, most_workers(resources, spec, gpus), early=early)
+        with engine_for(spec, early=early) as engine:
             prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
+            seen = look_before(self, space, prepared, engine, view)  # nothing of it is in the store so far
             prepare(self.store)
             patience = Patience(AWAY, view.on_trouble, lock.check)
             ledger = register.open_ledger(self.store, spec, space, spec.name, patience)
@@ -127,9 +115,12 @@ class Study:
             register.hold_data(ledger, spec, prepared.dataset.fingerprint())
             if isinstance(spec.pretrained, str):
                 register.hold_weights(ledger, spec, weights_fingerprint(prepared.material.weights))
-            fixed = self._settled(ledger, prepared.material, cluster)
+            decided = None if seen is None else seen.fixed
+            fixed = engine.settled(ledger, spec.fixed(), prepared.material, decided)
             check_processes(spec, space, fixed, prepared.material)
-            resources = share_cards(resources, spec, space, fixed, prepared.material, cluster)
+            kind = Kind(spec, fixed, prepared.material)
+            engine.share((space, kind))
+            resources = engine.resources
             names = {CONFIRM: register.confirm_name(spec.name), PERTURB: register.perturb_name(spec.name)}
             ledgers = {
                 phase: register.open_ledger(self.store, spec, space, name, patience)
@@ -144,6 +135,8 @@ class Study:
             with Recording(
                 self.store, spec, space, fixed, agenda.ledgers, view, prepared.dataset.origin
             ) as recording:
+                if seen is not None:
+                    recording.attach(artifacts(seen))
                 with session(ledger, resources.workers, began):
                     view.on_study(spec, begun(ledger.trials()), resources.workers)
                     budget = agenda.budget(resources)
@@ -152,33 +145,7 @@ class Study:
                     program = agenda.program(
                         prepared.grace, recording, Listeners(recording, checkpoints), budget
                     )
-                    if not program.is_done:
-                        from search.execution.keeper import reach
-                        from search.execution.seat import Shared
-                        from search.execution.tuner import execute
-
-                        cluster.ready()
-                        view.on_phase("")
-                        silence = None if spec.silence == "auto" else spec.silence
-                        with reach(checkpoints.root, may_grow=cluster.may_grow) as way:
-                            shared = Shared(
-                                spec.trainable,
-                                fixed,
-                                prepared.material,
-                                spec.threads,
-                                spec.processes,
-                                spec.sharded,
-                                way,
-                            )
-                            execute(
-                                program,
-                                shared,
-                                resources,
-                                checkpoints.place,
-                                register.uid_of(ledger),
-                                silence,
-                                patience,
-                            )
+                    engine.train(program, kind, checkpoints, register.uid_of(ledger), view, patience)
                     for phase, one in agenda.ledgers.items():
                         for trial in one.trials():  # of those too that ended as an earlier driver died
                             checkpoints.tidy(phase, trial)
@@ -187,7 +154,7 @@ class Study:
                         prepared,
                         fixed,
                         lambda number: checkpoints.place(CONFIRM, number),
-                        cluster.compute,
+                        engine.compute,
                     )
                     answer = agenda.confirmation.answer(evaluate) if spec.finalists else None
                     if answer is not None:
@@ -207,6 +174,21 @@ class Study:
         register_winner(self, result, recording.parent_id, view)
         view.on_result(result)
         return result
+
+    def preflight(self, view: View | None = None) -> Preflight:
+        """Look whether the study can work: data, network, recipe, learning rates, and what it will take.
+
+        Nothing of it begins, and nothing is written.
+
+        Args:
+            view: Told what is being done; nobody if not given.
+
+        Raises:
+            InputError: Something about the spec, data, model or space is wrong.
+        """
+        from search.preflight.before import preflight
+
+        return preflight(self, view if view is not None else Silent())
 
     def confirm(
         self, view: View | None = None, *, finalists: int | None = None, seeds: int | None = None
@@ -300,23 +282,6 @@ class Study:
 
         space = self.spec.search_space()
         return insight_of(history_of(register.find_study(self.store, self.spec.name), space), self.spec.seed)
-
-    def _settled(self, ledger: Ledger, material: Material, cluster: Cluster) -> Fixed:
-        """The study's constants with every ``auto`` decided, once and for all of its life."""
-        fixed = register.settled_once(ledger, self.spec.fixed())
-        if fixed is None:
-            from trainables.material import settle
-
-            fixed = cluster.compute(settle, self.spec.fixed(), material, self.spec.threads)
-            register.write_settled(ledger, fixed)
-        else:
-            from trainables.precision import pick_device
-
-            cluster.compute(pick_device, fixed.device)  # a study begun on a GPU goes on on one
-        if self.spec.processes > 1 and self.spec.compile == "auto":
-            # It may have been settled for trials of one process.
-            fixed = fixed.model_copy(update={"compile": False})
-        return fixed
 
     def verdicts(self, insight: Insight | None = None) -> list[Verdict]:
         """What is to be said of the study, each with its evidence and what follows from it.

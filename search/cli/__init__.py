@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import typer
 
-from search.cli import curves, data, jobs, predict, preflight, recipes, run, studies
+from search.cli import compare, curves, data, jobs, predict, preflight, recipes, run, studies
 from search.cli.parts import NAME
 from search.exits import run_as_program
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(run.confirm)
 app.command()(run.perturb)
+app.command()(compare.compare)
 app.command()(data.check)
 app.command()(preflight.preflight)
 app.command(name="list")(studies.list_studies)

@@ -47,6 +47,17 @@ def load(name: str, store: Path | None) -> Any:
     return load_study(store_of(store), name)
 
 
+def is_comparison(name: str, store: Path | None) -> bool:
+    """Whether what the store has by this name is a comparison of two recipes.
+
+    Raises:
+        InputError: There is nothing of that name.
+    """
+    from search.register import COMPARISON, find_study
+
+    return COMPARISON in find_study(store_of(store), name).user_attrs
+
+
 def console() -> Any:
     """Where answers are printed."""
     from rich.console import Console

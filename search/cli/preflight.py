@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,17 +46,17 @@ def preflight(
 
     Nothing of the study begins. `run` makes the short form of it by itself. Exit code 2 when the study cannot work.
     """
-    from search.preflight.prepare import preflight as look
-    from search.reading import load_spec, parse_setting
-    from search.view.check.progress import on_terminal
+    from search.reading import parse_setting
+    from search.study import Study
+    from search.view.live import make_view
     from search.view.preflight import render_preflight
 
     given = dict(parse_setting(text) for text in settings or [])
     given |= {key: value for key, value in (("data", data), ("model", model)) if value is not None}
     named = study or ("digits" if given.get("data", "digits") == "digits" else "images")
-    spec = load_spec(named, given)
-    with on_terminal() as shown:
-        seen = look(spec, store_of(store), shown.on_progress, shown.on_phase)
+    loaded = Study.load(named, store=store_of(store), **given)
+    with make_view(sys.stderr) as view:
+        seen = loaded.preflight(view)
     render_preflight(seen, console())
     if json is not None:
         from search.ours import bearing, write_ours

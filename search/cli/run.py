@@ -85,6 +85,14 @@ def run(
             "SENTENCE",
         ),
     ] = None,
+    center_lr: Annotated[
+        bool,
+        typer.Option(
+            "--center-lr",
+            help="Search learning rates a decade on either side of what a short ramp suggests, strategy by strategy "
+            "(see `preflight`).",
+        ),
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Run a study, or continue it where it was interrupted.
@@ -104,7 +112,11 @@ def run(
     else:
         loaded = load(like, store)
         loaded = replace(loaded, spec=spec_like(loaded.spec, overrides))
-    show_answer(loaded, _with_view(loaded.run))
+    if center_lr:
+        from search.preflight.before import center_rates
+
+        loaded = replace(loaded, spec=with_view(partial(center_rates, loaded)))
+    show_answer(loaded, with_view(loaded.run))
 
 
 def confirm(
@@ -130,7 +142,7 @@ def confirm(
     The study keeps what is given here until `run` is given something else.
     """
     loaded = _on(load(name, store), address)
-    result = _with_view(partial(loaded.confirm, finalists=finalists, seeds=seeds))
+    result = with_view(partial(loaded.confirm, finalists=finalists, seeds=seeds))
     show_answer(load(name, store), result)  # as the study is now
 
 
@@ -164,7 +176,7 @@ def perturb(
     from search.view.changes import render_changes
 
     loaded = _on(load(name, store), address)
-    result = _with_view(partial(loaded.perturb, seeds=seeds, only=tuple(only or ())))
+    result = with_view(partial(loaded.perturb, seeds=seeds, only=tuple(only or ())))
     if result.changes is not None:
         render_changes(result.changes, console())
 
@@ -176,8 +188,12 @@ def _on(study: Any, address: str | None) -> Any:
     return replace(study, spec=study.spec.model_copy(update={"ray_address": address}))
 
 
-def _with_view(act: Callable[[Any], Any]) -> Any:
-    """What `act` gives, with what happens shown."""
+def with_view(act: Callable[[Any], Any]) -> Any:
+    """What `act` gives, with what happens shown.
+
+    Raises:
+        StudyError: It was interrupted.
+    """
     from search.errors import StudyError
     from search.view.live import make_view
 

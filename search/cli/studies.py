@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.parts import NameArgument, StoreOption, console, load, show_answer, store_of
+from search.cli.parts import NameArgument, StoreOption, console, is_comparison, load, show_answer, store_of
 from spaces.errors import InputError
 
 
@@ -21,12 +21,18 @@ def list_studies(store: StoreOption = None) -> None:
 
 
 def show(name: NameArgument, store: StoreOption = None) -> None:
-    """One study's leaderboard and answer, what mattered, and what to look at, as far as it has come."""
+    """One study's leaderboard and answer, what mattered, and what to look at, so far; or a comparison."""
     from search.view.changes import render_changes
     from search.view.insight import render_insight
     from search.view.soundness import render_soundness
     from search.view.verdicts import render_verdicts
 
+    if is_comparison(name, store):
+        from search.comparison.entry import read
+        from search.view.comparison import render_comparison
+
+        render_comparison(read(store_of(store), name), store_of(store), console())
+        return
     loaded = load(name, store)
     result = loaded.result()
     show_answer(loaded, result)

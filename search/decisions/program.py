@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,53 +27,24 @@ class Job:
     waits: Sequence[int]
 
 
-class Program:
-    """First the search, then what follows from it: its confirmation, say.
-
-    What follows has lists that grow. The baseline is needed whatever the search finds, so its trainings fill the
-    workers that the last trials of the search leave idle; the finalists follow once the search is over, and then what
-    their trainings leave open.
+class Phases(ABC):
+    """Phases as one stream of trials, whatever their order.
 
     Args:
-        search: The search.
-        others: What follows, in order.
-        go_on: Called when the search is over, and whenever a training of what follows has ended since: enters what is
-            to be trained next.
+        phases: Which.
     """
 
-    def __init__(
-        self, search: Phase, others: Sequence[Phase] = (), go_on: Callable[[], None] = lambda: None
-    ) -> None:
-        self._search = search
-        self._others = others
-        self._go_on = go_on
-        self._searched = False
-        self._seen = -1
-        self._phases = {phase.name: phase for phase in (search, *others)}
+    def __init__(self, phases: Sequence[Phase]) -> None:
+        self._phases = {phase.name: phase for phase in phases}
 
     @property
+    @abstractmethod
     def is_done(self) -> bool:
         """Every phase is done."""
-        self._advance()
-        return self._searched and all(phase.is_done for phase in self._others)
 
-    def _advance(self) -> None:
-        self._searched = self._searched or self._search.is_done
-        ended = sum(phase.ended for phase in self._others)
-        if self._searched and ended != self._seen:
-            self._seen = ended
-            self._go_on()
-
+    @abstractmethod
     def next(self) -> Job | None:
         """The next trial to run; none if there is none now (there may be one later, see `is_done`)."""
-        self._advance()
-        # A search that is over is asked no more: what follows it takes its time, by which it must not begin again.
-        for phase in self._others if self._searched else (self._search, *self._others):
-            assignment = phase.next()
-            if assignment is not None:
-                return Job(phase.name, assignment, phase.waits)
-            self._advance()
-        return None
 
     def on_record(self, phase: str, number: int, record: EpochRecord) -> Decision:
         """To the trial's phase."""
@@ -90,3 +62,81 @@ class Program:
     ) -> None:
         """To the trial's phase."""
         self._phases[phase].on_failure(number, reason, diverged=diverged, again=again, lost=lost)
+
+
+class Program(Phases):
+    """First the search, then what follows from it: its confirmation, say.
+
+    What follows has lists that grow. The baseline is needed whatever the search finds, so its trainings fill the
+    workers that the last trials of the search leave idle; the finalists follow once the search is over, and then what
+    their trainings leave open.
+
+    Args:
+        search: The search.
+        others: What follows, in order.
+        go_on: Called when the search is over, and whenever a training of what follows has ended since: enters what is
+            to be trained next.
+    """
+
+    def __init__(
+        self, search: Phase, others: Sequence[Phase] = (), go_on: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__((search, *others))
+        self._search = search
+        self._others = others
+        self._go_on = go_on
+        self._searched = False
+        self._seen = -1
+
+    @property
+    def is_done(self) -> bool:
+        """Every phase is done."""
+        self._advance()
+        return self._searched and all(phase.is_done for phase in self._others)
+
+    def _advance(self) -> None:
+        self._searched = self._searched or self._search.is_done
+        ended = sum(phase.ended for phase in self._others)
+        if self._searched and ended != self._seen:
+            self._seen = ended
+            self._go_on()
+
+    def next(self) -> Job | None:
+        """See `Phases.next`."""
+        self._advance()
+        # A search that is over is asked no more: what follows it takes its time, by which it must not begin again.
+        for phase in self._others if self._searched else (self._search, *self._others):
+            assignment = phase.next()
+            if assignment is not None:
+                return Job(phase.name, assignment, phase.waits)
+            self._advance()
+        return None
+
+
+class SideBySide(Phases):
+    """Phases of equal rank that keep step: the one that is behind gives the next trial.
+
+    Args:
+        phases: Which.
+    """
+
+    def __init__(self, phases: Sequence[Phase]) -> None:
+        super().__init__(phases)
+        # What an earlier driver left RUNNING is given again.
+        self._given = {
+            phase.name: sum(trial.state.is_finished() for trial in phase.ledger.trials()) for phase in phases
+        }
+
+    @property
+    def is_done(self) -> bool:
+        """Every phase is done."""
+        return all(phase.is_done for phase in self._phases.values())
+
+    def next(self) -> Job | None:
+        """See `Phases.next`."""
+        for phase in sorted(self._phases.values(), key=lambda phase: self._given[phase.name]):
+            assignment = phase.next()
+            if assignment is not None:
+                self._given[phase.name] += 1
+                return Job(phase.name, assignment, phase.waits)
+        return None

@@ -15,7 +15,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search.decisions.program import Job, Program
+from search.decisions.program import Job, Phases
 from search.decisions.scheduler import Decision
 from search.errors import StudyError
 from search.execution.deaths import KILLED, Deaths
@@ -47,7 +47,7 @@ class Bridge:
 
     def __init__(
         self,
-        program: Program,
+        program: Phases,
         place_of: Callable[[str, int], Place],
         study: str,
         patience: Patience | None = None,

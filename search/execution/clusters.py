@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from search.execution.cluster import Cluster, LocalCluster
 from search.spec import StudySpec
 
 
-def cluster_of(spec: StudySpec) -> Cluster:
+def cluster_of(spec: StudySpec, others: Sequence[StudySpec] = ()) -> Cluster:
     """One of this machine for the study alone, or the one that it names.
+
+    Args:
+        spec: The study.
+        others: Further specs whose own code is needed there.
 
     Raises:
         InputError: No address of a cluster that can be joined.
@@ -22,7 +28,7 @@ def cluster_of(spec: StudySpec) -> Cluster:
     return JoinedCluster(
         spec.ray_address,
         spec.threads,
-        own_code(spec),
+        list(dict.fromkeys(path for one in (spec, *others) for path in own_code(one))),
         grows_to=spec.workers if known else None,
         on_cpu=spec.device == "cpu",
     )

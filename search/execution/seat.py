@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Shared:
         processes: Of one trial, each on its part of every batch.
         sharded: Whether each of them holds but a part of every weight.
         reach: From the address of a trial's checkpoints to the place, as it is reached from where the trial is.
+        others: Phase → what its trials have in common, where that is something else. Threads, processes, device and
+            reach are the same.
     """
 
     factory: str
@@ -51,6 +53,11 @@ class Shared:
     processes: int = 1
     sharded: bool = False
     reach: Callable[[str], Folder] = place_at
+    others: Mapping[str, Shared] = field(default_factory=dict)
+
+    def of(self, phase: str) -> Shared:
+        """What the trials of a phase have in common."""
+        return self.others.get(phase, self)
 
     @property
     def folds(self) -> int:
@@ -108,7 +115,6 @@ class Seat:
     def __init__(self, shared: Shared, asked: float, cohort: Cohort | None = None) -> None:
         self._shared = shared
         self._clock = Clock(asked)
-        self._make = locate(shared.factory)
         member = cohort and cohort.join(torch.device(shared.fixed.device))
         self._turn = member.turn if member else lambda: as_one_of(self.ranks)
         self._clock.lap("start")
@@ -141,6 +147,7 @@ class Seat:
             config: What `search.execution.adapters.Bridge` says of it.
         """
         self.rest()
+        self._mine = self._shared.of(config["phase"])
         self._place = self._shared.reach(config["folder"])
         self._known = int(config["known"])
         self._owner = f"{config['study']}/{config['phase']}/{config['number']}"
@@ -150,8 +157,9 @@ class Seat:
         self._ahead = self._thread.run(self._next)
 
     def _run(self, config: dict[str, Any]) -> Iterator[EpochRecord]:
-        shared = self._shared
-        make = partial(Folded, self._make) if shared.folds else self._make
+        shared = self._mine
+        factory = locate(shared.factory)
+        make = partial(Folded, factory) if shared.folds else factory
         trainable: Trainable = make(config["params"], shared.fixed, config["seed"], shared.material)
         saved = self._place.load(LAST)
         if saved is not None and saved.get("owner") == self._owner:  # else another study's, of the same name
@@ -167,7 +175,7 @@ class Seat:
             yield record
 
     def _is_last(self, record: EpochRecord) -> bool:
-        return record.epoch >= self._shared.fixed.epochs * max(1, self._shared.folds) or bool(record.ended)
+        return record.epoch >= self._mine.fixed.epochs * max(1, self._mine.folds) or bool(record.ended)
 
     def _waits(self, record: EpochRecord) -> bool:
         """Whether nothing is trained before the driver has looked at a record."""

@@ -17,7 +17,7 @@ import ray
 from ray import tune
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 
-from search.decisions.program import Program
+from search.decisions.program import Phases
 from search.execution.adapters import Bridge, RayCallback, RayScheduler, RaySearcher
 from search.execution.resources import Resources
 from search.execution.seat import Shared
@@ -32,7 +32,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def execute(
-    program: Program,
+    program: Phases,
     shared: Shared,
     resources: Resources,
     place_of: Callable[[str, int], Place],

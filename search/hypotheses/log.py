@@ -92,7 +92,11 @@ def on_same_data(store: Store, name: str) -> list[Entry]:
     """
     fingerprint = find_study(store, name).user_attrs.get(DATA)
     others = [find_study(store, other) for other in study_names(store) if other != name]
-    same = [study for study in others if fingerprint and study.user_attrs.get(DATA) == fingerprint]
+    same = [
+        study
+        for study in others
+        if fingerprint and study.user_attrs.get(DATA) == fingerprint and SPEC in study.user_attrs
+    ]
     return [replace(_any_entry(study), best=_best(study)) for study in same]
 
 

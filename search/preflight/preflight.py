@@ -40,7 +40,8 @@ class Preflight:
         rates: Strategy → what its ramp says.
         outlook: What the study will take; none where nothing could be measured.
         pictures: What augmentation makes of some images.
-        settled: What was measured and taken: arithmetic, device, compiling.
+        settled: What was measured and taken: arithmetic, device, compiling, trials at a time.
+        fixed: The study's constants, with what was decided.
         seconds: How long it took.
     """
 
@@ -50,6 +51,7 @@ class Preflight:
     outlook: Outlook | None
     pictures: tuple[Picture, ...]
     settled: Mapping[str, Any]
+    fixed: Fixed
     seconds: float
 
     @property
@@ -116,7 +118,9 @@ def examine(
     settled |= {"workers": resources.workers, "threads": spec.threads}
     if looked.cost is not None:
         settled["micro_batch"] = looked.cost.micro
-    return Preflight(spec.name, tuple(results), looked.rates, told, looked.pictures, settled, looked.seconds)
+    return Preflight(
+        spec.name, tuple(results), looked.rates, told, looked.pictures, settled, fixed, looked.seconds
+    )
 
 
 def _looked(

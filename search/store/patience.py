@@ -9,6 +9,8 @@ from typing import TypeVar
 from search.errors import StudyError
 
 T = TypeVar("T")
+AWAY = 900.0
+"""Seconds for which a ledger that is away is waited for."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 _FULL = ("disk is full", "no space left")
 

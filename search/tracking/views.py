@@ -35,10 +35,38 @@ def of_experiment(space: SearchSpace, description: str, time_ms: int) -> dict[st
         description: For people; an empty one is left out.
         time_ms: When the view was made, by which MLflow sorts views; milliseconds since 1970.
     """
-    state = json.dumps(_state(space), separators=(",", ":"))
+    return _of(_state(space), "Trials", description, time_ms)
+
+
+def of_comparison(description: str, time_ms: int) -> dict[str, str]:
+    """Likewise of a comparison of two recipes, whose trainings are told apart by recipe and seed.
+
+    Args:
+        description: For people.
+        time_ms: As for `of_experiment`.
+    """
+    columns = ["tags.`trial.candidate`", "tags.`trial.seed`", "tags.`trial.state`", f"metrics.`{SCORE}`"]
+    columns += [f"tags.`{ENDED}`"]
+    state = {
+        "searchFilter": "tags.study.phase = 'compare' AND tags.trial.number LIKE '%'",
+        "orderByKey": "tags.`trial.candidate`",
+        "orderByAsc": True,
+        "selectedColumns": columns,
+        "columnOrder": columns,
+        "runsHiddenMode": "SHOWALL",
+        "isAccordionReordered": True,
+        "compareRunSections": [_section("curves", "Curves", 2)],
+        "compareRunCharts": _curves(),
+    }
+    return _of(state, "Trainings", description, time_ms)
+
+
+def _of(state: Mapping[str, Any], name: str, description: str, time_ms: int) -> dict[str, str]:
+    """A saved view, and the description."""
+    text = json.dumps(state, separators=(",", ":"))
     # A space of many branches has many charts, and MLflow takes 20,000 characters, older ones 5,000.
-    packed = "deflate;" + base64.b64encode(zlib.compress(state.encode(), 9)).decode()
-    view = json.dumps({"name": "Trials", "createdAt": time_ms, "updatedAt": time_ms, "state": packed})
+    packed = "deflate;" + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    view = json.dumps({"name": name, "createdAt": time_ms, "updatedAt": time_ms, "state": packed})
     return {VIEW_TAG: view} | ({NOTE: description} if description else {})
 
 
@@ -49,6 +77,15 @@ def links() -> str:
         f"[leaderboard](run:artifacts/leaderboard.json?{MODEL_TRAINING}) · "
         f"[trials as a table](experiment:{OPEN_VIEW}) · "
         f"[parallel coordinates and curves](experiment:{OPEN_CHARTS})"
+    )
+
+
+def comparison_links() -> str:
+    """The first line of a comparison's description."""
+    return (
+        f"[Trainings as a table](experiment:{OPEN_VIEW}) · [curves](experiment:{OPEN_CHARTS}) · "
+        f"[scores by seed](run:artifacts/seeds.json?{MODEL_TRAINING}) · "
+        f"[all figures](run:artifacts/comparison.json?{MODEL_TRAINING})"
     )
 
 
@@ -77,7 +114,23 @@ def _state(space: SearchSpace) -> dict[str, Any]:
             _chart(f"p{index}", f"p{index}", "PARALLEL")
             | {"selectedParams": names, "selectedMetrics": [SCORE], "showAllRuns": False}
         )
-    charts += [
+    charts += _curves()
+    return {
+        "searchFilter": "tags.study.phase = 'search' AND tags.trial.number LIKE '%'",
+        "orderByKey": f"metrics.`{SCORE}`",
+        "orderByAsc": False,
+        "selectedColumns": columns,
+        "columnOrder": columns,
+        "runsHiddenMode": "SHOWALL",
+        "isAccordionReordered": True,
+        "compareRunSections": sections,
+        "compareRunCharts": charts,
+    }
+
+
+def _curves() -> list[dict[str, Any]]:
+    """Charts of the figures that every training has, an epoch a point."""
+    return [
         _chart(f"c{index}", "curves", "LINE")
         | {
             "metricKey": name,
@@ -95,17 +148,6 @@ def _state(space: SearchSpace) -> dict[str, Any]:
         }
         for index, name in enumerate(CURVES)
     ]
-    return {
-        "searchFilter": "tags.study.phase = 'search' AND tags.trial.number LIKE '%'",
-        "orderByKey": f"metrics.`{SCORE}`",
-        "orderByAsc": False,
-        "selectedColumns": columns,
-        "columnOrder": columns,
-        "runsHiddenMode": "SHOWALL",
-        "isAccordionReordered": True,
-        "compareRunSections": sections,
-        "compareRunCharts": charts,
-    }
 
 
 def _groups(

@@ -203,15 +203,15 @@ def points(value: float, tested: bool, *, signed: bool = True) -> str:
 def _print_places(
     result: StudyResult, spec: StudySpec, store: Store, winner: TrialSummary | None, console: Console
 ) -> None:
-    elsewhere = f" --store {_short(store.root)}" if store.root != Store.default().root else ""
+    elsewhere = f" --store {short(store.root)}" if store.root != Store.default().root else ""
     places = {
-        "store": _short(store.root),
-        "ledger": _short(store.optuna_db) if store.optuna is None else without_secret(store.optuna),
-        "MLflow": _short(store.mlflow_db) if store.mlflow is None else without_secret(store.mlflow),
+        "store": short(store.root),
+        "ledger": short(store.optuna_db) if store.optuna is None else without_secret(store.optuna),
+        "MLflow": short(store.mlflow_db) if store.mlflow is None else without_secret(store.mlflow),
     }
     if winner is not None and winner.checkpoint is not None:
         at = winner.checkpoint
-        places["checkpoint"] = without_secret(at) if "://" in at else _short(Path(at))
+        places["checkpoint"] = without_secret(at) if "://" in at else short(Path(at))
     for name, place in places.items():
         say(console, f"{name:<11} {place}", copied=True)
     console.print()
@@ -255,7 +255,7 @@ def _seeds_that_tell(answer: Answer | None) -> int | None:
     return difference.seeds_that_tell
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """A path from the working directory where it lies below it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

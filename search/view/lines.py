@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TextIO
 
@@ -14,7 +14,7 @@ from search.answer.race import Race
 from search.result import StudyResult
 from search.spec import StudySpec
 from search.view import words
-from search.view.progress import CONFIRM, PERTURB, SEARCH, Entry, Progress, never_raises
+from search.view.progress import COMPARE, CONFIRM, PERTURB, SEARCH, Entry, Progress, never_raises
 from trainables.protocol import EpochRecord
 
 STEPS = 10
@@ -118,6 +118,19 @@ class LineView:
         self._write(words.changes(changes, trainings))
 
     @never_raises
+    def on_comparison(
+        self, specs: Mapping[str, StudySpec], trainings: Sequence[FrozenTrial], workers: int
+    ) -> None:
+        """What is compared, and what the ledger has of it already."""
+        self._progress.on_comparison(specs, trainings, workers, time.monotonic())
+        spec, done = next(iter(specs.values())), self._progress.done(COMPARE)
+        begins = f"goes on with {done} of " if done else "begins: "
+        self._write(
+            f"comparison {spec.name} {begins}{words.count(len(trainings), 'training')} of "
+            f"{words.listed(list(specs))}, data {spec.data}, {words.count(workers, 'worker')}"
+        )
+
+    @never_raises
     def on_note(self, text: str) -> None:
         """What is good to know."""
         self._write(text)
@@ -160,6 +173,8 @@ class LineView:
 
 def named(phase: str, entry: Entry) -> str:
     """A trial as people call it: ``trial 12``, ``confirmation 2 (baseline)``, ``change 3 (dropout=0.1)``."""
+    if phase == COMPARE:
+        return f"{entry.label}, seed {entry.seed}"
     noun = {CONFIRM: "confirmation", PERTURB: "change"}.get(phase)
     if noun is None:
         return f"trial {entry.number}"

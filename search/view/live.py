@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TextIO
 
@@ -108,6 +108,12 @@ class LiveView:
         """The winner is changed."""
         self._tell(self._progress.on_changes, changes, trainings, time.monotonic())
         self._tell(self._print, words.changes(changes, trainings), "")
+
+    def on_comparison(
+        self, specs: Mapping[str, StudySpec], trainings: Sequence[FrozenTrial], workers: int
+    ) -> None:
+        """Two recipes are compared."""
+        self._tell(self._progress.on_comparison, specs, trainings, workers, time.monotonic())
 
     def on_note(self, text: str) -> None:
         """Printed above the panel."""

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.view import words
-from search.view.progress import CONFIRM, ENDED, PERTURB, SEARCH, Entry, Progress
+from search.view.progress import COMPARE, CONFIRM, ENDED, PERTURB, SEARCH, Entry, Progress
 
 STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "running": "cyan"}
 NARROW = 60
@@ -30,7 +30,8 @@ def draw(progress: Progress, now: float, width: int, height: int) -> Panel:
     if progress.busy:
         parts.append(_busy(progress, width))
     if progress.spec is not None:
-        parts += [_bar(progress, now, width), _states(progress), _best(progress), _epochs(progress)]
+        parts += [_bar(progress, now, width), _states(progress)]
+        parts += [_means(progress)] if progress.phase == COMPARE else [_best(progress), _epochs(progress)]
         running = progress.running()
         if running:
             rows = max(1, min(MOST_ROWS, height - AROUND))
@@ -49,7 +50,7 @@ def _title(progress: Progress) -> Text:
     if spec is None:
         return _line("finetune-search", "bold")
     title = _line()
-    title.append(f"study {spec.name}", "bold")
+    title.append(f"{'comparison' if progress.compared else 'study'} {spec.name}", "bold")
     title.append(f" · data {spec.data} · model {spec.model}")
     return title
 
@@ -102,7 +103,7 @@ def _states(progress: Progress) -> Text:
     beside = progress.running(CONFIRM)
     if progress.phase == SEARCH and beside:
         line.append(f"  and {words.count(len(beside), 'training')} of the baseline", "dim")
-    if progress.phase != SEARCH:
+    if progress.phase not in {SEARCH, COMPARE}:
         line.append(f"  (search: {words.states(progress.counts(SEARCH)) or 'no trials'})", "dim")
     return line
 
@@ -115,6 +116,16 @@ def _best(progress: Progress) -> Text:
     line.append(words.score(best.best), "bold")
     line.append(f"  trial {best.number}" + ("" if best.state == "COMPLETE" else f" ({best.state})"))
     line.append(f"  {words.recipe(best.params)}", "dim")
+    return line
+
+
+def _means(progress: Progress) -> Text:
+    """Of each recipe so far; which is better nobody can say before the intervals are known."""
+    line = _line("mean score so far")
+    for label, mean, seeds in progress.means():
+        line.append(f"  {label} ")
+        line.append(words.score(mean), "bold")
+        line.append(f" ({words.count(seeds, 'seed')})", "dim")
     return line
 
 
@@ -144,13 +155,17 @@ def _table(entries: list[Entry], progress: Progress, width: int) -> Table:
     for entry in entries:
         strategy = str(entry.params.get("strategy", words.NONE))
         recipe = (Text(strategy), words.learning_rate(entry.params)) if wide else ()
-        epochs = f"{entry.epochs}/{progress.budget}"
-        table.add_row(Text(_name(entry)), *recipe, epochs, words.score(entry.last), words.score(entry.best))
+        epochs = f"{entry.epochs}/{progress.budget_of(entry)}"
+        table.add_row(
+            Text(_name(entry, progress)), *recipe, epochs, words.score(entry.last), words.score(entry.best)
+        )
     return table
 
 
-def _name(entry: Entry) -> str:
-    """``12`` of the search; ``baseline`` or ``12 again`` of the confirmation; what is changed."""
+def _name(entry: Entry, progress: Progress) -> str:
+    """``12`` of the search; ``baseline`` or ``12 again`` of the confirmation; what is changed; ``A, seed 7``."""
     if not entry.label:
         return str(entry.number)
+    if entry.label in progress.compared:
+        return f"{entry.label}, seed {entry.seed}"
     return f"{entry.label.removeprefix('trial ')} again" if entry.label.startswith("trial ") else entry.label

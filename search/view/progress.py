@@ -22,6 +22,8 @@ from spaces import Params
 from trainables.protocol import EpochRecord
 
 SEARCH, CONFIRM, PERTURB = "search", "confirm", "perturb"  # as `search.checkpoints` calls them
+COMPARE = "compare"
+"""The trainings of both recipes of a comparison, as one phase."""
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 WINDOW = 60
 """Epochs over which the rate is measured."""
@@ -56,7 +58,9 @@ class Entry:
         last: Score of the newest epoch.
         best: Its score so far, of the finite scores of its epochs.
         live: A worker has it now.
-        label: Of a confirmation: whose recipe it trains again; of a perturbation: what is changed.
+        label: Of a confirmation: whose recipe it trains again; of a perturbation: what is changed; of a comparison:
+            which recipe.
+        seed: Its seed, where it has one already.
         reason: Why it was stopped or failed, or ended itself before its full budget.
         scores: Epoch → score.
     """
@@ -71,6 +75,7 @@ class Entry:
     label: str = ""
     reason: str = ""
     scores: dict[int, float] = field(default_factory=dict)
+    seed: int | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial, *, live: bool) -> Entry:
@@ -86,6 +91,7 @@ class Entry:
             live=live,
             scores=dict(trial.intermediate_values),
             label=str(trial.user_attrs.get("candidate", "")),
+            seed=trial.user_attrs.get("seed"),
             reason=str(trial.user_attrs.get("reason", "")),
         )
 
@@ -112,7 +118,8 @@ class Progress:
         self.started: float | None = None
         self._trials_from = 0.0
         self._trainings: dict[str, int] = {}
-        self._entries: dict[str, dict[int, Entry]] = {SEARCH: {}, CONFIRM: {}, PERTURB: {}}
+        self._entries: dict[str, dict[int, Entry]] = {SEARCH: {}, CONFIRM: {}, PERTURB: {}, COMPARE: {}}
+        self.compared: Mapping[str, StudySpec] = {}
         self._times: deque[float] = deque(maxlen=WINDOW + 1)
 
     # -- what happens -------------------------------------------------------------------------------
@@ -168,6 +175,16 @@ class Progress:
         """The winner is trained again with so many changes, in `trainings` trainings."""
         self.phase, self._trainings[PERTURB] = PERTURB, trainings
 
+    def on_comparison(
+        self, specs: Mapping[str, StudySpec], trainings: Sequence[FrozenTrial], workers: int, now: float
+    ) -> None:
+        """Two recipes are compared, in `trainings` trainings, some of which may be over."""
+        self._begin(now)
+        self.spec, self.workers, self.compared = next(iter(specs.values())), workers, specs
+        self.phase, self._trainings[COMPARE] = COMPARE, len(trainings)
+        begun = (trial for trial in trainings if trial.state.name != "WAITING")
+        self._entries[COMPARE] = {trial.number: Entry.of(trial, live=False) for trial in begun}
+
     def _begin(self, now: float) -> None:
         if self.started is None:
             self.started = now
@@ -201,7 +218,7 @@ class Progress:
     def done(self, phase: str = SEARCH) -> int:
         """Trials with a final state."""
         ended = sum(entry.state in ENDED for entry in self._entries[phase].values())
-        return ended + (self._earlier(phase) if phase != SEARCH else 0)
+        return ended + (self._earlier(phase) if phase in {CONFIRM, PERTURB} else 0)
 
     def total(self, phase: str = SEARCH) -> int | None:
         """How many there will be, as far as is known; none for a search that no number of trials ends."""
@@ -210,7 +227,7 @@ class Progress:
         if phase == SEARCH:
             most = self.spec.most_trials
             return None if most is None else max(most, len(self._entries[SEARCH]))
-        if phase in self._trainings or phase == PERTURB:
+        if phase in self._trainings or phase in {PERTURB, COMPARE}:
             return self._trainings.get(phase, 0)
         return most_trainings(self.spec.finalists, self.spec.finalist_seeds)  # and most come near that
 
@@ -254,6 +271,20 @@ class Progress:
         """Full budget of a trial, epochs."""
         return self.spec.budget if self.spec is not None else 0
 
+    def budget_of(self, entry: Entry) -> int:
+        """The same of one trial: two recipes that are compared may have epochs of their own."""
+        its = self.compared.get(entry.label)
+        return self.budget if its is None else its.budget
+
+    def means(self) -> list[tuple[str, float | None, int]]:
+        """Of each recipe that is compared: what it is called, its mean score, and over how many seeds."""
+        found = []
+        for label in self.compared:
+            done = [one for one in self._entries[COMPARE].values() if one.label == label]
+            scores = [one.best for one in done if one.state == "COMPLETE" and one.best is not None]
+            found.append((label, sum(scores) / len(scores) if scores else None, len(scores)))
+        return found
+
     def rate(self, now: float) -> float | None:
         """Epochs a second of all workers together, over the newest epochs of this driver."""
         if len(self._times) < ENOUGH_EPOCHS:
@@ -269,6 +300,8 @@ class Progress:
         too low, as pruned trials are the first to end; limits of the study bound it.
         """
         rate = self.rate(now)
+        if self.phase == COMPARE:
+            return None if rate is None else self._rest_of_comparison() / rate
         ended = [entry.epochs for entry in self._entries[SEARCH].values() if entry.state in ENDED]
         if (
             rate is None
@@ -283,6 +316,13 @@ class Progress:
         trainings = max(ahead - sum(entry.epochs for entry in self.running(phase)), 0)
         coming = self._coming(mean, begun, trainings, rate, now) if self.phase == SEARCH else 0.0
         return (begun + coming + trainings) / rate
+
+    def _rest_of_comparison(self) -> float:
+        """Epochs of all its trainings that are not trained yet."""
+        entries = self._entries[COMPARE].values()
+        rest = sum(self.budget_of(one) - one.epochs for one in entries if one.state not in ENDED)
+        whole = sum(spec.budget for spec in self.compared.values()) / len(self.compared)
+        return rest + (self._trainings[COMPARE] - len(entries)) * whole
 
     def _coming(self, mean: float, begun: float, kept: float, rate: float, now: float) -> float:
         """Epochs of trials that have not begun, by the limit that comes first; 0 where only GPU-hours limit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial
 
@@ -43,6 +43,11 @@ class Silent:
         """Nothing."""
 
     def on_changes(self, changes: int, trainings: int) -> None:
+        """Nothing."""
+
+    def on_comparison(
+        self, specs: Mapping[str, StudySpec], trainings: Sequence[FrozenTrial], workers: int
+    ) -> None:
         """Nothing."""
 
     def on_note(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from optuna.trial import FrozenTrial
@@ -48,6 +48,11 @@ class View(Protocol):
 
     def on_changes(self, changes: int, trainings: int) -> None:
         """The winner is trained again with so many changes, one at a time, in so many trainings."""
+
+    def on_comparison(
+        self, specs: Mapping[str, StudySpec], trainings: Sequence[FrozenTrial], workers: int
+    ) -> None:
+        """Two recipes are compared: what each is called → what a study of it would be, and all their trainings."""
 
     def on_note(self, text: str) -> None:
         """Something that the user should know, as it should be."""

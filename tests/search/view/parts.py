@@ -15,7 +15,7 @@ from search.result import StudyResult, summarise
 from search.spec import StudySpec
 from search.store.layout import Store
 from search.view.answer import render_answer
-from search.view.progress import CONFIRM, SEARCH, Progress
+from search.view.progress import COMPARE, CONFIRM, SEARCH, Progress
 from search.view.view import View
 from spaces import Choice, Float, Int, SearchSpace, Switch
 from trainables.protocol import EpochRecord
@@ -56,11 +56,11 @@ class Feed:
                 ),
                 SPACE,
             )
-            for phase in (SEARCH, CONFIRM)
+            for phase in (SEARCH, CONFIRM, COMPARE)
         }
 
-    def enqueue(self, label: str, seed: int) -> None:
-        self.ledgers[CONFIRM].enqueue(SPACE.baseline(), candidate=label, seed=seed)
+    def enqueue(self, label: str, seed: int, phase: str = CONFIRM) -> None:
+        self.ledgers[phase].enqueue(SPACE.baseline(), candidate=label, seed=seed)
 
     def start(self, phase: str = SEARCH) -> int:
         number = self.ledgers[phase].ask(lambda number: number).number

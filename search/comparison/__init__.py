@@ -1,0 +1,1 @@
+"""Two recipes against each other: what differs between them, and what that does, seed by seed."""

@@ -19,6 +19,7 @@ from search.comparison.difference import NATURAL, Difference, differences
 from search.comparison.entry import LABELS, Entry
 from search.comparison.flat import flat
 from search.comparison.side import Side, side_of
+from search.errors import StudyError
 from search.quiet import hushed_optuna
 from search.spec import OWN_CORE, StudySpec
 from search.store.databases import prepare
@@ -70,7 +71,7 @@ def compare(
     Raises:
         InputError: There is no such recipe, nothing differs or, unless that is allowed, more than one thing, the data
             differ, or a recipe cannot be trained; no training has started.
-        StudyError: The comparison is being run by another process.
+        StudyError: The comparison is being run by another process, or none of its trainings succeeded.
         KeyboardInterrupt: Stopped by the user; the same call goes on.
     """
     if seeds is not None and seeds < 1:
@@ -80,7 +81,7 @@ def compare(
     check_images(typed)
     find_dataset(typed[0].recipe.data)
     sides = alike(typed)
-    called = name or default_name(sides)
+    called = _checked(name or default_name(sides))
     before = entries.earlier(place, called, sides)
     found = _differences(sides)
     _check(found, any_difference, so_far=_is_open(sides))
@@ -88,7 +89,11 @@ def compare(
     specs = [_named(label, side, called, address) for label, side in zip(LABELS.values(), sides, strict=True)]
     with register.alone(place, called) as lock, hushed_optuna():
         wanted = Entry(called, sides, found, count)
-        return _run(wanted, specs, place, view if view is not None else Silent(), lock, any_difference)
+        result = _run(wanted, specs, place, view if view is not None else Silent(), lock, any_difference)
+    if not any(one.scores for one in result.both):
+        why = next(iter([*result.first.failed.values(), *result.second.failed.values()]), "")
+        raise StudyError(f"no training of {called!r} is COMPLETE; the first failed because: {why}")
+    return result
 
 
 def default_name(sides: Sequence[Side]) -> str:
@@ -98,6 +103,18 @@ def default_name(sides: Sequence[Side]) -> str:
         text = Path(side.typed).stem if side.typed.lower().endswith((".yaml", ".yml")) else side.typed
         words.append(re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:43] or "recipe")
     return "-vs-".join(words)
+
+
+def _checked(name: str) -> str:
+    """A name as studies have.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        return StudySpec(name=name).name
+    except ValueError as error:
+        raise InputError(_sentence(error).replace("a study's name", "a comparison's name")) from None
 
 
 def _named(label: str, side: Side, name: str, address: str | None) -> StudySpec:

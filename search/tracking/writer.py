@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 METRICS_A_BATCH, PAIRS_A_BATCH = 800, 100  # and 1,000 of all kinds together
 PARAM_CHARACTERS, TAG_CHARACTERS, NAME_CHARACTERS = 6000, 8000, 250
 PARENT = "mlflow.parentRunId"
+WHOLE = ("search", "compare")
+"""Phases whose parent run is called as the study itself."""
 NUMBER, STUDY, PHASE, UID = "trial.number", "study.name", "study.phase", "study.uid"
 _FORBIDDEN = re.compile(r"[^\w.\- /:]")
 T = TypeVar("T")
@@ -193,7 +195,7 @@ class MlflowWriter:
             "mlflow.source.name": "finetune-search",
         }
         if patch.number is None:
-            name = self._study if self._phase == "search" else f"{self._study}-{self._phase}"
+            name = self._study if self._phase in WHOLE else f"{self._study}-{self._phase}"
         else:
             if None not in runs:
                 runs[None] = self._create(RunPatch(None, start_time=patch.start_time), runs)

@@ -49,9 +49,12 @@ def test_nothing_that_differs_other_data_and_no_recipe_are_refused(refused, file
     files("glyphs.yaml", ("data: digits", "data: glyphs"))
     assert "--data DATA trains both on one" in refused("compare", "a.yaml", "glyphs.yaml")
     files("odd.yaml", ("strategy: full", "strategy: fool"))
+    files("b.yaml", ("0.001", "0.01"))
     assert refused("compare", "a.yaml", "odd.yaml").startswith("B (odd.yaml): `strategy` must be one of")
     assert "'none.yaml' must be a readable YAML file" in refused("compare", "a.yaml", "none.yaml")
     assert "a recipe must be a .yaml file" in refused("compare", "a.yaml", "digits")
+    said = refused("compare", "a.yaml", "b.yaml", "--name", "no name")
+    assert said.startswith("a comparison's name must be at most 91 letters")
     assert "seeds" in refused("compare", "a.yaml", "odd.yaml", "--seeds", "0")
 
 

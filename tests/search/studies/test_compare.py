@@ -19,6 +19,7 @@ from search import Comparison, Store, Study, compare, register
 from search.comparison.entry import ledger_name, read, seeds_for
 from search.ledger import records_of
 from search.tracking.states import mlflow_states
+from search.tracking.views import VIEW_TAG
 from search.view.silent import Silent
 from spaces import InputError
 from tests.search.studies.conftest import SMALL
@@ -128,13 +129,14 @@ def test_a_parameter_interrupted_gone_on_with_and_with_more_seeds(recipe, store,
     assert states == dict.fromkeys(range(6), ("FINISHED", "COMPLETE"))
     client = mlflow.MlflowClient(store.mlflow_uri)
     experiment = client.get_experiment_by_name("a-vs-b")
+    assert VIEW_TAG in experiment.tags
     runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert more.verdict in parent.data.tags["mlflow.note.content"]
     assert parent.data.metrics["comparison/difference"] == pytest.approx(found.value)
     assert parent.data.metrics["comparison/difference_margin"] == pytest.approx(found.margin)
     assert parent.data.params["strategy.full.lr"] == "A: 0.001, B: 0.003"
-    assert parent.info.status == "FINISHED"
+    assert (parent.info.status, parent.info.run_name) == ("FINISHED", "a-vs-b")
     children = {
         (run.data.tags["trial.candidate"], run.data.tags["trial.seed"], run.data.params["strategy.full.lr"])
         for run in runs

@@ -194,7 +194,9 @@ def choose_part(kind: str, chosen: object, params: Params) -> PartConfig:
     for key, value in params.items():
         if not key.startswith(f"{kind}."):
             continue
-        branch, _, option = key.removeprefix(f"{kind}.").partition(".")
+        rest = key.removeprefix(f"{kind}.")
+        own = rest.startswith(f"{name}.")  # whose name may have dots itself: package.module:Class
+        branch, _, option = (name, "", rest[len(name) + 1 :]) if own else rest.partition(".")
         if branch != name:
             raise InvalidParams(f"{kind} is {name!r}, so {key!r} must not be given")
         options[option] = value

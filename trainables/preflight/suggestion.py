@@ -82,30 +82,32 @@ def _apart(rates: Array, smooth: Array) -> float:
 
 
 def _steepest(rates: Array, losses: Array) -> float:
-    """Least gradient by step of the exponentially smoothed loss, the first ten and last five steps left out."""
-    smooth = _exponential(losses, 0.95)
-    inner = slice(2 * EDGE, -EDGE) if len(losses) > 4 * EDGE else slice(None)
-    return float(rates[inner][np.gradient(smooth)[inner].argmin()])
+    """Least gradient by step of the smoothed loss, the first ten and last five steps left out."""
+    smooth = np.empty_like(losses)
+    for step, loss in enumerate(losses):
+        smooth[step] = loss if step == 0 else 0.95 * smooth[step - 1] + 0.05 * loss
+    inner = _inner(len(losses))
+    return float(rates[inner][np.gradient(smooth[inner]).argmin()])
 
 
 def _valley(rates: Array, losses: Array) -> float:
-    """Half-way through the middle third of the longest falling sequence of smoothed losses."""
-    smooth = _exponential(losses, 0.98)
-    longest, begins, ends = np.ones(len(smooth), int), 0, 0
-    for end in range(1, len(smooth)):
-        for begin in range(end):
-            if smooth[begin] > smooth[end] and longest[end] < longest[begin] + 1:
-                longest[end] = longest[begin] + 1
-        if longest[end] > longest[ends]:
-            ends, begins = end, end - int(longest[end]) + 1
-    section = (ends - begins) / 3
-    return float(rates[min(len(rates) - 1, max(0, begins) + int(section + section / 2))])
-
-
-def _exponential(losses: Array, past: float) -> Array:
-    """The running mean with the start's bias taken off."""
-    found, mean = np.empty_like(losses), 0.0
+    """In the middle third of the longest falling sequence of smoothed losses; the same steps left out."""
+    smooth, mean = np.empty_like(losses), 0.0
     for step, loss in enumerate(losses):
-        mean = past * mean + (1 - past) * loss
-        found[step] = mean / (1 - past ** (step + 1))
-    return found
+        mean = 0.98 * mean + 0.02 * loss
+        smooth[step] = mean / (1 - 0.98 ** (step + 1))  # the start's bias taken off
+    inner = _inner(len(losses))
+    rates, smooth = rates[inner], smooth[inner]
+    longest, last = np.ones(len(smooth), int), 0
+    for end in range(1, len(smooth)):
+        longer = longest[:end][smooth[:end] > smooth[end]]
+        longest[end] = 1 + (longer.max() if len(longer) else 0)
+        if longest[end] > longest[last]:
+            last = end
+    first = last - int(longest[last])
+    third = (last - first) / 3
+    return float(rates[max(0, first + int(third) + int(third / 2))])
+
+
+def _inner(steps: int) -> slice:
+    return slice(2 * EDGE, -EDGE) if steps > 4 * EDGE else slice(None)

@@ -104,6 +104,7 @@ def _compared(store: Store, name: str) -> list[str]:
         name,
         recipes[0].data,
         ", ".join(dict.fromkeys(recipe.settings.model for recipe in recipes)),
-        f"{done} of {2 * len(comparison.seeds)} trainings of A and B",
+        f"{done} of {2 * len(comparison.seeds)} trainings of A and B"
+        + ("" if comparison.controlled else ", not controlled"),
         f"{better} by {abs(found.value):.3f}" if better and found else "too close" if found else words.NONE,
     ]

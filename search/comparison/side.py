@@ -16,7 +16,7 @@ from search.store.layout import Store
 from spaces import Choice, Domain, Float, InputError, Int, SearchSpace, Switch, Value
 from spaces.errors import did_you_mean, shown
 from trainables.config import HELD
-from trainables.data.naming import absolute
+from trainables.data.naming import absolute, is_path
 
 BASELINE = "baseline"
 
@@ -84,7 +84,7 @@ def side_of(typed: str | Path, store: Store, data: str | None = None) -> Side:
         InputError: There is no such recipe, or it is wrong.
     """
     text = str(typed)
-    is_file = text.lower().endswith((".yaml", ".yml")) or Path(text).is_file()
+    is_file = text.lower().endswith((".yaml", ".yml")) or (is_path(text) and Path(text).is_file())
     recipe = load_recipe(text) if is_file else _of_study(text, store)
     recipe = recipe.model_copy(update={"data": absolute(recipe.data if data is None else data)})
     return Side(text, _tidied(recipe))

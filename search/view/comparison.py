@@ -106,8 +106,8 @@ def _verdict(comparison: Comparison) -> str:
     seeds = words.count(found.seeds, "seed")
     if found.margin is None:
         return (
-            f"With a single seed {FIRST} and {SECOND} cannot be told apart: {SECOND} − {FIRST} is {found.value:+.4f}, "
-            "and nothing says how much of it is chance."
+            f"With a single seed {FIRST} and {SECOND} cannot be told apart: {SECOND} − {FIRST} is "
+            f"{_signed(found.value)}, and nothing says how much of it is chance."
         )
     interval = (
         f"{abs(found.value):.4f} ± {found.margin:.4f} (95 % interval, paired by seed, n = {found.seeds})"
@@ -116,11 +116,9 @@ def _verdict(comparison: Comparison) -> str:
     if better is not None:
         return f"{better} is better by {interval}."
     said = f"{FIRST} and {SECOND} cannot be told apart with {seeds}"
-    if found.value == 0 or not found.by_seeds:
+    if not found.by_seeds:
         return f"{said}: no difference was seen at all."
-    said += (
-        f": {SECOND} − {FIRST} is {found.value:+.4f} ± {found.margin:.4f} (95 % interval, paired by seed); "
-    )
+    said += f": {SECOND} − {FIRST} is {_signed(found.value)} ± {found.margin:.4f} (95 % interval, paired by seed); "
     if found.seeds_that_tell is None:
         return f"{said}even {MOST_SEEDS} seeds would not tell a difference of this size."
     return f"{said}{found.seeds_that_tell} seeds would tell a difference of this size."
@@ -220,4 +218,5 @@ def _table(comparison: Comparison) -> Table:
 
 
 def _signed(value: float | None) -> str:
-    return words.NONE if value is None else f"{value:+.4f}"
+    """With its sign; a zero from below is zero."""
+    return words.NONE if value is None else f"{round(value, 4) + 0.0:+.4f}"

@@ -123,7 +123,20 @@ def test_settings_that_are_typed(pairs):
 @fuzz
 @given(
     st.sampled_from(
-        ["run", "confirm", "perturb", "check", "show", "best", "train", "record", "clean", "list", "log"]
+        [
+            "run",
+            "confirm",
+            "perturb",
+            "compare",
+            "check",
+            "show",
+            "best",
+            "train",
+            "record",
+            "clean",
+            "list",
+            "log",
+        ]
     ),
     st.data(),
 )

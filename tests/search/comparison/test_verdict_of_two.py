@@ -72,6 +72,13 @@ def test_no_difference_at_all(store):
     )
 
 
+def test_differences_that_cancel_are_differences(store):
+    comparison = made(store, [0.978, 0.976, 0.974], [0.976, 0.974, 0.978])
+    assert comparison.better is None
+    assert "B − A is +0.0000 ± 0.0086" in comparison.verdict
+    assert comparison.verdict.endswith("even 1000 seeds would not tell a difference of this size.")
+
+
 def test_seeds_that_failed_are_left_out_and_told(store):
     comparison = made(store, A, [0.931, None, 0.929, 0.921, 0.922])
     assert len(comparison.paired) == 4

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from search.diagnoses import short
 from search.result import StudyResult, TrialSummary
 from search.view import words
 
@@ -44,7 +45,7 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
         room -= width + gap
         table.add_column(
             heading,
-            justify="left" if heading == "state" else "right",
+            justify="left" if heading in {"state", "diagnosis"} else "right",
             min_width=width,
             no_wrap=True,
             vertical="bottom",
@@ -76,6 +77,8 @@ def _figures(trials: Sequence[TrialSummary], room: int, gap: int) -> dict[str, l
         "epochs": [str(trial.epochs) for trial in trials],
         "time": [words.clock(trial.seconds) for trial in trials],
     }
+    if any(trial.diagnosis for trial in trials):
+        columns["diagnosis"] = [short(trial.diagnosis) or words.NONE for trial in trials]
     while len(columns) > 3 and sum(_width(*column) + gap for column in columns.items()) > room:
         columns.popitem()
     return columns

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trainables.diagnosis.diagnosis import Diagnosis
-from trainables.diagnosis.kind import Kind
+from trainables.diagnosis.kind import Kind, Seen
 from trainables.diagnosis.kinds import divergence
 from trainables.diagnosis.kinds.dead_group import DEAD_GROUP
 from trainables.diagnosis.kinds.exploding_group import EXPLODING_GROUP
@@ -64,6 +64,15 @@ def _first(kind: Kind, trainings: Sequence[Sequence[EpochRecord]]) -> Diagnosis 
         if seen is not None:
             return kind.diagnosis(seen)
     return None
+
+
+def unexplained(epoch: int) -> Diagnosis:
+    """Of a training of which no more is known than that it diverged.
+
+    Args:
+        epoch: In which epoch.
+    """
+    return divergence.DIVERGED.diagnosis(Seen(f"It diverged in epoch {epoch}; nobody said why.", epoch))
 
 
 def by_severity(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:

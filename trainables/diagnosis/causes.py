@@ -85,6 +85,7 @@ class Scene:
         rate: The highest of the step.
         scale: Of the loss; none where it is not scaled.
         untouched: Whether weights still are what the step began with.
+        lengthened: How many times as long weights are as when the training began here; none where nobody knows.
     """
 
     model: nn.Module
@@ -94,6 +95,7 @@ class Scene:
     rate: float
     scale: float | None
     untouched: bool
+    lengthened: float | None = None
 
 
 @torch.no_grad()
@@ -196,8 +198,10 @@ def _loss(what: str, step: Step, healthy: Sequence[Healthy], scene: Scene) -> _F
 
 
 def _growth(what: str, step: Step, healthy: Sequence[Healthy], scene: Scene) -> _Found | None:
-    """Loss or gradient that grew until it was not finite any more."""
+    """Loss or gradient that grew until it was not finite any more; weights that grew out of all measure."""
     grown = _grown(healthy)
+    if grown is None and scene.lengthened is not None and scene.lengthened >= GROWS:
+        grown = f"Steps have made the weights {scene.lengthened:.3g} times as long as they were"
     return None if grown is None else (RATE_TOO_HIGH, grown, {"lr": scene.rate}, "")
 
 

@@ -82,6 +82,7 @@ class Watcher:
         self._on_card = precision.device.type == "cuda"
         self._healthy: deque[Healthy] = deque(maxlen=REMEMBERED)
         self._awaited: deque[_Awaited] = deque()
+        self._length: Tensor | None = None
 
     def watching(self, step: Step, gradients: Gradients) -> Watch:
         """What looks at a step between its gradient and what the optimizer does with it.
@@ -90,6 +91,8 @@ class Watcher:
             step: Which.
             gradients: What makes its gradient.
         """
+        if self._length is None:
+            self._length = self._long()
         return partial(self._await if self._on_card else self._look, step, gradients)
 
     def _look(self, step: Step, gradients: Gradients, figures: Tensor, norm: Tensor) -> None:
@@ -141,6 +144,17 @@ class Watcher:
             found = explain_validation(self._model, epoch, list(self._healthy))
             raise Diverged("validation loss", epoch, step, loss, found)
 
+    @torch.no_grad()
+    def _long(self) -> Tensor:
+        return nn.utils.get_total_norm([one.detach() for one in self._model.parameters()])
+
+    def _lengthened(self) -> float | None:
+        """How many times as long weights are as at the first step; none where no process has them all."""
+        if self._length is None or self._ranks.holding.in_parts:
+            return None
+        factor = float(self._long()) / max(float(self._length), 1e-12)
+        return None if math.isnan(factor) else factor
+
     def _rate(self) -> float:
         return max(float(group["lr"]) for group in self._optimizer.param_groups)
 
@@ -165,6 +179,7 @@ class Watcher:
             rate=rate,
             scale=scale if scaled else None,
             untouched=scaled or not self._on_card,
+            lengthened=self._lengthened(),
         )
         what, value = ("loss", loss) if bad_loss else ("gradient", norm)
         found = explain(what, step, list(self._healthy), scene)

@@ -6,7 +6,8 @@ from trainables.diagnosis.kind import Kind
 
 FAMILY = "diverged"
 GROWS = 10.0
-"""How many times the last healthy step's loss or gradient is the smallest of those before it."""
+"""How many times the last healthy step's loss or gradient is the smallest of those before it, or weights are as long as
+at the start."""
 LOWEST_SCALE = 1.0
 """A loss scale below which gradients that overflow are no matter of scaling."""
 SHOWN = 10

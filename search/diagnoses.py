@@ -7,10 +7,10 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from search.ledger import DIAGNOSIS, diagnosed, records_of
+from search.ledger import DIAGNOSIS, records_of
 from search.searchers.keep_away import DIVERGED
 from trainables.diagnosis.diagnosis import Diagnosis
-from trainables.diagnosis.registry import KINDS, title_of
+from trainables.diagnosis.registry import KINDS, diagnosed, title_of
 
 
 def diagnoses_of(trial: FrozenTrial) -> list[Diagnosis]:

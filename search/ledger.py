@@ -21,7 +21,7 @@ from search.store import rows
 from search.store.patience import Patience
 from spaces import Params, SearchSpace
 from trainables.diagnosis.diagnosis import Diagnosis
-from trainables.diagnosis.registry import by_severity, diagnose, unexplained
+from trainables.diagnosis.registry import diagnosed
 from trainables.protocol import EpochRecord
 
 RECORD = "record:"
@@ -373,21 +373,6 @@ class Ledger:
         """
         attributes = {DIVERGED: True} if diverged else {}
         return self.finish(number, TrialState.FAIL, reason, attributes | self._lost(number, lost), cause)
-
-
-def diagnosed(
-    records: Sequence[EpochRecord], diverged: bool, cause: Diagnosis | None = None
-) -> list[Diagnosis]:
-    """What is wrong with a trial, the worst first.
-
-    Args:
-        records: Of its epochs.
-        diverged: Whether its recipe made it fail.
-        cause: Why, if that is known.
-    """
-    epoch = records[-1].epoch + 1 if records else 1
-    first = cause or (unexplained(epoch) if diverged else None)
-    return by_severity([*([first] if first is not None else []), *diagnose(records)])
 
 
 def records_of(trial: FrozenTrial) -> list[EpochRecord]:

@@ -17,7 +17,7 @@ import optuna
 from optuna.trial import TrialState
 
 from search.decisions.phase import own_end
-from search.ledger import DIAGNOSIS, Ledger, diagnosed, records_of
+from search.ledger import DIAGNOSIS, Ledger, records_of
 from search.register import UID
 from search.searchers.keep_away import DIVERGED
 from search.store.databases import prepare
@@ -31,6 +31,7 @@ from spaces.document import write_document
 from trainables.config import Fixed
 from trainables.data import Dataset
 from trainables.diagnosis.diagnosis import Diagnosis
+from trainables.diagnosis.registry import diagnosed
 from trainables.protocol import Diverged, EpochRecord, Trainable
 from trainables.seeds import derive_seed
 

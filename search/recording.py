@@ -119,6 +119,8 @@ class Recording(Listener):
     def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
         """To the screen; MLflow's run begins with the first record, so that it does not count the wait."""
         self._scores[phase, trial.number] = dict(trial.intermediate_values)
+        if phase == SEARCH:
+            self._teller.began(trial)
         if resumed_at:
             self._projections[phase].start(trial)
         self._view.on_start(phase, trial, resumed_at)
@@ -130,6 +132,8 @@ class Recording(Listener):
         if not scores:
             projection.start(self._ledgers[phase].trial(number))
         scores[record.epoch] = record.score
+        if phase == SEARCH:
+            self._teller.record(number, record.epoch)
         score = trial_score(scores, self._spec.epochs if self._spec.trainings > 1 else None)
         projection.record(number, record.epoch, time_ms, {SCORE: score, **record.metrics})
         self._view.on_record(phase, number, record)

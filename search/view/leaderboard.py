@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.text import Text
 from search.diagnoses import short
 from search.result import StudyResult, TrialSummary
 from search.view import words
+from trainables.diagnosis.registry import title_of
 
 ROWS = 10
 """Trials that are shown."""
@@ -64,6 +66,9 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
     if ended:
         which = f"trial{'s' * (len(ended) > 1)} {', '.join(ended)}"
         console.print(Text(f"Ended by their own rule before the full budget: {which}.", style="dim"))
+    if counts := Counter(title_of(trial.diagnosis[0].name) for trial in result.trials if trial.diagnosis):
+        told = ", ".join(f"{count} {title}" for title, count in counts.most_common())
+        console.print(Text(f"What is wrong with trials, the worst of each: {told}.", style="dim"))
     if len(result.trials) > len(shown):
         console.print(Text(f"The best {len(shown)} of {len(result.trials)} trials.", style="dim"))
 

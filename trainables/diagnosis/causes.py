@@ -201,7 +201,8 @@ def _growth(what: str, step: Step, healthy: Sequence[Healthy], scene: Scene) -> 
     """Loss or gradient that grew until it was not finite any more; weights that grew out of all measure."""
     grown = _grown(healthy)
     if grown is None and scene.lengthened is not None and scene.lengthened >= GROWS:
-        grown = f"Steps have made the weights {scene.lengthened:.3g} times as long as they were"
+        times = f"{scene.lengthened:.3g} times as" if math.isfinite(scene.lengthened) else "immeasurably"
+        grown = f"Steps have made the weights {times} long{' as they were' if times.endswith('as') else ''}"
     return None if grown is None else (RATE_TOO_HIGH, grown, {"lr": scene.rate}, "")
 
 
@@ -247,8 +248,8 @@ def _told(
     """The evidence, and what the last healthy step showed."""
     last = healthy[-1] if healthy else None
     before = "no step was healthy before" if last is None else (
-        f"the last healthy step ({last.step} of epoch {last.epoch}) had a loss of {last.loss:.3g} and a gradient of "
-        f"length {last.norm:.3g} at a rate of {last.rate:.3g}"
+        f"the last healthy step was {last.step} of epoch {last.epoch}: loss {last.loss:.3g}, gradient {last.norm:.3g}, "
+        f"rate {last.rate:.3g}"
     )  # fmt: skip
     known = {} if last is None else {
         "healthy_epoch": last.epoch,

@@ -81,6 +81,21 @@ def by_severity(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:
     return sorted(diagnoses, key=lambda one: order.get(one.name, len(order)))
 
 
+def diagnosed(
+    records: Sequence[EpochRecord], diverged: bool, cause: Diagnosis | None = None
+) -> list[Diagnosis]:
+    """What is wrong with a training, the worst first, why it diverged among it.
+
+    Args:
+        records: Of its epochs.
+        diverged: Whether its recipe made it fail.
+        cause: Why, if that is known.
+    """
+    epoch = records[-1].epoch + 1 if records else 1
+    first = cause or (unexplained(epoch) if diverged else None)
+    return by_severity([*([first] if first is not None else []), *diagnose(records)])
+
+
 def title_of(name: str) -> str:
     """A kind in a few words; its name where it is not known."""
     return KINDS[name].title if name in KINDS else name.replace("_", " ")

@@ -20,6 +20,8 @@ from search.searchers.suggest import distributions_of, optuna_suggest
 from search.store import rows
 from search.store.patience import Patience
 from spaces import Params, SearchSpace
+from trainables.diagnosis.diagnosis import Diagnosis
+from trainables.diagnosis.registry import diagnosed
 from trainables.protocol import EpochRecord
 
 RECORD = "record:"
@@ -39,6 +41,10 @@ SEED = "seed"
 
 REPORT = "report"
 """The user attribute that holds what a trial's best weights are worth in detail."""
+
+DIAGNOSIS = "diagnosis"
+"""The user attribute that lists what is wrong with a trial that has ended, the worst first; not there where nothing
+is."""
 
 
 @dataclass(frozen=True)
@@ -319,26 +325,42 @@ class Ledger:
         return len(self._live[number].intermediate_values)
 
     def finish(
-        self, number: int, state: TrialState, reason: str, attributes: Mapping[str, Any] | None = None
+        self,
+        number: int,
+        state: TrialState,
+        reason: str,
+        attributes: Mapping[str, Any] | None = None,
+        cause: Diagnosis | None = None,
     ) -> FrozenTrial:
-        """Tell the final state: COMPLETE with the best score, PRUNED or FAIL with a reason.
+        """Tell the final state: COMPLETE with the best score, PRUNED or FAIL with a reason; and what is wrong with it.
 
         Args:
             number: Which trial.
             state: Its true state.
             reason: Why it was stopped or failed, or ended itself; empty for one that has its full budget.
             attributes: Further user attributes.
+            cause: Why it diverged, if it did and that is known.
         """
+        attributes = dict(attributes or {})
+        found = diagnosed(records_of(self._live[number]), DIVERGED in attributes, cause)
+        if found:
+            attributes[DIAGNOSIS] = [one.to_dict() for one in found]
         value = self.best_so_far(number) if state is TrialState.COMPLETE else None
         scores = self._live[number].intermediate_values
         if state is TrialState.PRUNED and scores:  # as Optuna has it: its last score
             last = scores[max(scores)]
             value = None if math.isnan(last) else last
-        self._write(number, {"reason": reason, **(attributes or {})}, state=state, value=value)
+        self._write(number, {"reason": reason, **attributes}, state=state, value=value)
         return self._live.pop(number)
 
     def fail(
-        self, number: int, reason: str, *, diverged: bool, lost: Mapping[str, float] | None = None
+        self,
+        number: int,
+        reason: str,
+        *,
+        diverged: bool,
+        lost: Mapping[str, float] | None = None,
+        cause: Diagnosis | None = None,
     ) -> FrozenTrial:
         """Tell FAIL.
 
@@ -347,9 +369,10 @@ class Ledger:
             reason: Why.
             diverged: Whether its recipe is at fault: marked, so that the sampler can keep away from it.
             lost: What its seconds went into after its last record.
+            cause: Why it diverged, if that is known.
         """
         attributes = {DIVERGED: True} if diverged else {}
-        return self.finish(number, TrialState.FAIL, reason, attributes | self._lost(number, lost))
+        return self.finish(number, TrialState.FAIL, reason, attributes | self._lost(number, lost), cause)
 
 
 def records_of(trial: FrozenTrial) -> list[EpochRecord]:

@@ -17,7 +17,7 @@ import optuna
 from optuna.trial import TrialState
 
 from search.decisions.phase import own_end
-from search.ledger import Ledger
+from search.ledger import DIAGNOSIS, Ledger, records_of
 from search.register import UID
 from search.searchers.keep_away import DIVERGED
 from search.store.databases import prepare
@@ -30,6 +30,8 @@ from spaces import InputError, Int, SearchSpace
 from spaces.document import write_document
 from trainables.config import Fixed
 from trainables.data import Dataset
+from trainables.diagnosis.diagnosis import Diagnosis
+from trainables.diagnosis.registry import diagnosed
 from trainables.protocol import Diverged, EpochRecord, Trainable
 from trainables.seeds import derive_seed
 
@@ -144,7 +146,7 @@ class Objective:
                     raise optuna.TrialPruned(reason)
         except Diverged as error:
             trial.set_user_attr(DIVERGED, True)
-            end(TrialState.FAIL, str(error))
+            end(TrialState.FAIL, str(error), error.diagnosis)
             return float("nan")
         except optuna.TrialPruned:
             raise
@@ -156,10 +158,18 @@ class Objective:
 
     @staticmethod
     def _end(
-        trial: optuna.Trial, ledger: Ledger, projection: Projection | _Nowhere, state: TrialState, reason: str
+        trial: optuna.Trial,
+        ledger: Ledger,
+        projection: Projection | _Nowhere,
+        state: TrialState,
+        reason: str,
+        cause: Diagnosis | None = None,
     ) -> None:
-        """Write the reason, and tell MLflow the state that Optuna will give the trial once we return."""
+        """Write why, and what is wrong, and tell MLflow the state that Optuna will give the trial once we return."""
         trial.set_user_attr("reason", reason)
+        known = ledger.trial(trial.number)
+        if found := diagnosed(records_of(known), DIVERGED in known.user_attrs, cause):
+            trial.set_user_attr(DIAGNOSIS, [one.to_dict() for one in found])
         ended = copy.copy(ledger.trial(trial.number))
         ended.state, ended.datetime_complete = state, datetime.now()
         projection.end(ended)

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from search.answer.race import Race
 from search.checkpoints import CONFIRM, SEARCH
 from search.decisions.listener import Listener
+from search.gathering.teller import Teller
 from search.ledger import Ledger
 from search.recipe import recipe_of
 from search.register import uid_of
@@ -73,6 +74,7 @@ class Recording(Listener):
         self._changes: tuple[int, int] | None = None
         self._origin = origin
         self._ledgers = ledgers
+        self._teller = Teller(space, ledgers[SEARCH].trials())
         self._scores: dict[tuple[str, int], dict[int, float]] = {}
         uid = uid_of(ledgers[SEARCH])
         self._projections = {phase: Projection(store, spec.name, phase=phase, uid=uid) for phase in ledgers}
@@ -117,6 +119,8 @@ class Recording(Listener):
     def on_start(self, phase: str, trial: FrozenTrial, resumed_at: int) -> None:
         """To the screen; MLflow's run begins with the first record, so that it does not count the wait."""
         self._scores[phase, trial.number] = dict(trial.intermediate_values)
+        if phase == SEARCH:
+            self._teller.began(trial)
         if resumed_at:
             self._projections[phase].start(trial)
         self._view.on_start(phase, trial, resumed_at)
@@ -128,6 +132,8 @@ class Recording(Listener):
         if not scores:
             projection.start(self._ledgers[phase].trial(number))
         scores[record.epoch] = record.score
+        if phase == SEARCH:
+            self._teller.record(number, record.epoch)
         score = trial_score(scores, self._spec.epochs if self._spec.trainings > 1 else None)
         projection.record(number, record.epoch, time_ms, {SCORE: score, **record.metrics})
         self._view.on_record(phase, number, record)
@@ -147,6 +153,8 @@ class Recording(Listener):
         self._scores.pop((phase, trial.number), None)
         self._projections[phase].end(trial)
         self._view.on_end(phase, trial)
+        for sentence in self._teller.news(trial) if phase == SEARCH else ():
+            self._view.on_note(sentence)
 
     def on_closing(self, phase: str, reason: str) -> None:
         """To the screen, where a search could have ended for more reasons than its number of trials."""

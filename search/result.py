@@ -13,12 +13,14 @@ from search.answer.answer import Answer
 from search.answer.changes import Changes
 from search.answer.confirmation import confirms
 from search.checkpoints import CONFIRM, PERTURB, SEARCH, Checkpoints
+from search.diagnoses import diagnoses_of, names
 from search.hypotheses.judge import Outcome
 from search.hypotheses.log import outcome_of
 from search.ledger import Ledger, begun, records_of
 from search.score import score_of
 from search.spec import StudySpec
 from spaces import Params
+from trainables.diagnosis.diagnosis import Diagnosis
 from trainables.protocol import SECONDS
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class TrialSummary:
         run_id: Its run in MLflow, where known.
         spent: What its seconds went into (a kind of `search.account.KINDS` → seconds), those around its epochs
             included.
+        diagnosis: What is wrong with it, the worst first; empty where nothing is.
     """
 
     number: int
@@ -53,6 +56,7 @@ class TrialSummary:
     checkpoint: str | None = None
     run_id: str | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
+    diagnosis: Sequence[Diagnosis] = field(default_factory=tuple)
 
 
 def summarise(trial: FrozenTrial, checkpoint: str | None = None, run_id: str | None = None) -> TrialSummary:
@@ -69,6 +73,7 @@ def summarise(trial: FrozenTrial, checkpoint: str | None = None, run_id: str | N
         checkpoint=checkpoint,
         run_id=run_id,
         spent=spent(records, trial),
+        diagnosis=tuple(diagnoses_of(trial)),
     )
 
 
@@ -124,7 +129,9 @@ class StudyResult:
         )
 
     def dataframe(self) -> pandas.DataFrame:
-        """One row a trial: number, state, score, epochs, seconds, reason, then a column a parameter.
+        """One row a trial: number, state, score, epochs, seconds, reason, diagnosis, then a column a parameter.
+
+        A diagnosis is the names of what is wrong, the worst first; empty where nothing is.
 
         A parameter of a branch that a trial did not take is missing (NaN) in its row. The last columns,
         ``seconds/arithmetic`` and so on, say what its time went into (see `search.account.KINDS`).
@@ -139,13 +146,14 @@ class StudyResult:
                 "epochs": trial.epochs,
                 "seconds": trial.seconds,
                 "reason": trial.reason,
+                "diagnosis": names(trial.diagnosis),
                 **trial.params,
                 **{f"{SECONDS}{kind}": seconds for kind, seconds in trial.spent.items()},
             }
             for trial in self.trials
         ]
         kinds = [kind for kind in KINDS if any(kind in trial.spent for trial in self.trials)]
-        columns = ["number", "state", "score", "epochs", "seconds", "reason", *self.parameters]
+        columns = ["number", "state", "score", "epochs", "seconds", "reason", "diagnosis", *self.parameters]
         columns += [f"{SECONDS}{kind}" for kind in kinds]
         return pandas.DataFrame(rows, columns=columns)
 

@@ -70,7 +70,8 @@ def train_recipe(path: Path, seed: int | None, out: Path | None, console: Consol
             if record.ended:
                 break  # a study would not train it any further either
     except Diverged as error:
-        raise StudyError(f"{path.name}: {error}; a smaller learning rate may help") from None
+        hint = "; a smaller learning rate may help" if error.diagnosis is None else ""
+        raise StudyError(f"{path.name}: {error}{hint}") from None
     if record is not None and record.ended:
         console.print(f"the recipe ends itself here: {record.ended}", markup=False, soft_wrap=True)
     said = f"best validation score {best:.4f} at epoch {at}"

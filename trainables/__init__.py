@@ -14,6 +14,7 @@ lazy_compiler.install()  # before torch, timm or torchvision is imported
 
 _HOMES = {
     "Dataset": "trainables.data",
+    "Diagnosis": "trainables.diagnosis.diagnosis",
     "Diverged": "trainables.protocol",
     "EpochRecord": "trainables.protocol",
     "FineTuning": "trainables.finetuning",
@@ -23,6 +24,7 @@ _HOMES = {
     "Trainable": "trainables.protocol",
     "TrialConfig": "trainables.config",
     "build": "trainables.builder",
+    "diagnose": "trainables.diagnosis.registry",
     "from_params": "trainables.builder",
     "load_dataset": "trainables.data",
     "prepare": "trainables.material",

@@ -18,13 +18,16 @@ from trainables.clipping import Clipping
 from trainables.course import Course
 from trainables.data.batches import Split
 from trainables.determinism import exact
+from trainables.diagnosis.causes import Step
+from trainables.diagnosis.figures import CHANCE, RATIO
+from trainables.diagnosis.watcher import Watch, Watcher, unwatched
 from trainables.evaluation import Normalise, score_logits
 from trainables.generators import seeded
 from trainables.gradients import Gradients
 from trainables.instruments import Laps, PeakMemory, UpdateRatio, learning_rates, near_zero
 from trainables.optimizers import set_pace
 from trainables.precision import Precision
-from trainables.protocol import SECONDS, Diverged, EpochRecord, State
+from trainables.protocol import SECONDS, EpochRecord, State
 from trainables.ranks import ONE, Ranks
 from trainables.report import detailed, headline
 from trainables.sampling import Sampling
@@ -131,6 +134,8 @@ class FineTuning:
         self.best_epoch, self.best_score = 0, -float("inf")
         self._best: dict[str, Tensor] = {}
         self._classifier = classifier_prefix(model)
+        self._watcher = Watcher(model, optimizer, scaler, precision, ranks)
+        self._chance = float(torch.bincount(val.labels).max()) / len(val)
         self._whole = False  # whether more than the classifier may have changed by now
         self._memory = PeakMemory(precision.device)
         self._laps = Laps(precision.device)
@@ -171,7 +176,7 @@ class FineTuning:
         return EpochRecord(epoch, self.scores[-1], metrics, ended, report)
 
     def _train(self, epoch: int) -> dict[str, float]:
-        """One epoch of steps; figures stay on the device until its end, so that nothing waits."""
+        """One epoch of steps; a card's figures stay on it until its end, so that it never waits."""
         plan, parts = self.plan, self.parts
         course = self.begin(epoch)
         brake = parts.schedule.brake(self.scores)
@@ -186,15 +191,18 @@ class FineTuning:
             measured = step == len(order) // 2  # in the middle, where the rate is the epoch's
             if measured:
                 ratio.begin(self._learning())
-            figures.append(self.step(inputs, targets, len(rows)))
+            watch = self._watcher.watching(Step(epoch, step + 1, rows, inputs, targets), course.gradients)
+            figures.append(self.step(inputs, targets, len(rows), watch))
             if measured:
-                update_ratio = self.holding.figure(ratio.end(self._learning()))
+                ratios = {RATIO: ratio.end(self._learning())}
+                ratios |= {f"{RATIO}/{name}": one for name, one in ratio.by_group(self.optimizer).items()}
+                ratios = {name: self.holding.figure(one) for name, one in ratios.items()}
             laps.lap("arithmetic")
         losses, hits, norms = (
             self._summed(torch.stack(figures)).cpu().unbind(1)
         )  # the one wait for the device
         seconds = time.perf_counter() - began
-        self._check_finite(epoch, losses, norms)
+        self._watcher.close(losses.tolist(), epoch)
         self.ranks.check(self._learning())
         images_seen = sum(len(rows) for rows in order)
         finite = norms[torch.isfinite(norms)]
@@ -204,7 +212,7 @@ class FineTuning:
             "train/accuracy": float(hits.sum()) / images_seen,
             "train/grad_norm": float(finite.mean()) if len(finite) else math.inf,
             "train/grad_norm_max": float(finite.max()) if len(finite) else math.inf,
-            "train/update_ratio": float(update_ratio),
+            **{name: float(one) for name, one in ratios.items()},
             "train/near_zero": float(self.holding.figure(near_zero(self.model.parameters()))),
             "train/skipped_steps": len(norms) - len(finite),
             "train/passes": parts.sharpness.passes,
@@ -252,13 +260,14 @@ class FineTuning:
         """Losses and hits are sums of each process's; norms are everybody's, [steps, 3]."""
         return torch.cat((self.ranks.sum(figures[:, :2]), figures[:, 2:]), 1)
 
-    def step(self, inputs: Tensor, targets: Tensor, images: int) -> Tensor:
+    def step(self, inputs: Tensor, targets: Tensor, images: int, watch: Watch = unwatched) -> Tensor:
         """One step of the optimizer, at the rates that its groups have now. An epoch must have begun, see `begin`.
 
         Args:
             inputs: This process's part of one effective batch, as the epoch's course gives it.
             targets: Likewise, [B, classes].
             images: Of the whole batch.
+            watch: Told of loss and gradient before the optimizer steps.
 
         Returns:
             Its loss, hits and gradient norm, [3], on the device.
@@ -272,6 +281,7 @@ class FineTuning:
         for penalty in self.parts.pulls:
             penalty.pull()
         norm = self.holding.figure(self.parts.clipping(self._learning()))
+        watch(figures, norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.parts.averaging.update(self.model)
@@ -284,25 +294,16 @@ class FineTuning:
         """The training images as the network is given them, not augmented, in order."""
         return (inputs for inputs, _ in self.normalise.batches(self.train, self.plan.batch))
 
-    def _check_finite(self, epoch: int, losses: Tensor, norms: Tensor) -> None:
-        for what, values in (("loss", losses), ("gradient", norms)):
-            bad = (~torch.isfinite(values)).nonzero().flatten().tolist()
-            # With loss scaling a gradient overflows now and then until the scale has come down.
-            scaling = what == "gradient" and self.scaler.is_enabled() and self.scaler.get_scale() >= 1
-            if bad and not scaling:
-                raise Diverged(what, epoch, bad[0] + 1, float(values[bad[0]]))
-
     def _validate(self, epoch: int) -> dict[str, float]:
         with self.parts.evaluating():
             shown = self.parts.averaging.module(self.model)
             logits = self._course.logits(shown)
             figures = score_logits(logits, self.val.labels)
-            if not math.isfinite(figures["loss"]):
-                raise Diverged("validation loss", epoch, self.steps_per_epoch, figures["loss"])
+            self._watcher.validation(epoch, self.steps_per_epoch, figures["loss"])
             if figures["accuracy"] > self.best_score:
                 self.best_epoch, self.best_score = epoch, figures["accuracy"]
                 self._best = _copied(self._changed(shown.state_dict()))
-        return {f"val/{name}": value for name, value in figures.items()}
+        return {CHANCE: self._chance} | {f"val/{name}": value for name, value in figures.items()}
 
     def _report(self) -> dict[str, object]:
         """What the best weights are worth on the validation split, in detail."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -28,6 +29,9 @@ class Gradients:
         scaler: Loss scaling.
         micro: How many images fit.
         ranks: The processes that share each batch.
+
+    Attributes:
+        logits: What the network made of the last batch, pass by pass, detached.
     """
 
     def __init__(
@@ -43,8 +47,9 @@ class Gradients:
     ) -> None:
         self.micro = micro
         self.passes = passes
+        self.criterion = criterion
+        self.logits: list[Tensor] = []
         self._model = model
-        self._criterion = criterion
         self._device = device
         self._scaler = scaler
         self._ranks = ranks
@@ -90,8 +95,21 @@ class Gradients:
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
+    @torch.no_grad()
+    def outputs(self, inputs: Tensor, arithmetic: AbstractContextManager[object]) -> Tensor:
+        """Logits of inputs [B, …] by this process alone, in the modes that the layers are in: [B, classes], float32.
+
+        BatchNorm's statistics follow as in any pass, and dropout draws anew.
+
+        Args:
+            inputs: As a batch's.
+            arithmetic: The context of the passes.
+        """
+        with arithmetic:
+            return torch.cat([self.passes.outputs(part).float() for part in inputs.split(self.micro.size)])
+
     def _accumulate(self, inputs: Tensor, targets: Tensor, images: int, size: int) -> Tensor:
-        figures = torch.zeros(2, device=inputs.device)
+        figures, self.logits = torch.zeros(2, device=inputs.device), []
         parts, wants = (self._ranks.cut(whole, images, size) for whole in (inputs, targets))
         for part, wanted in zip(parts, wants, strict=True):
             figures += self.passes(part, wanted, partial(self._judge, wanted, len(part) / images))
@@ -100,7 +118,8 @@ class Gradients:
     def _judge(self, wanted: Tensor, share: float, logits: Tensor, extra: Tensor) -> tuple[Tensor, Tensor]:
         """A part's scaled share of the loss, and its share of the figures, [2]."""
         logits = logits.float()
-        loss = self._criterion(logits, wanted)
+        self.logits.append(logits.detach())
+        loss = self.criterion(logits, wanted)
         guess = logits.detach().argmax(1, keepdim=True)
         figures = torch.stack((loss.detach() * share, wanted.gather(1, guess).sum()))
         return self._scaler.scale((loss + extra) * share), figures

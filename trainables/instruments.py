@@ -29,6 +29,7 @@ class UpdateRatio:
 
     def __init__(self) -> None:
         self._before: list[Tensor] = []
+        self._changes: dict[nn.Parameter, tuple[Tensor, Tensor]] = {}
 
     @torch.no_grad()
     def begin(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -41,8 +42,36 @@ class UpdateRatio:
         if not self._before:
             return torch.zeros(())
         changes = torch._foreach_sub([parameter.detach() for parameter in parameters], self._before)
-        length = nn.utils.get_total_norm(self._before)
-        return nn.utils.get_total_norm(list(changes)) / length.clamp(min=1e-12)
+        self._changes = dict(zip(parameters, zip(changes, self._before, strict=True), strict=True))
+        return _ratio(list(changes), self._before)
+
+    @torch.no_grad()
+    def by_group(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """The ratio of each group that learns, by the names of `learning_rates`. To be asked once, after `end`.
+
+        What weight decay alone has moved is 0: a group whose gradients are 0 stands still.
+        """
+        groups: dict[str, list[nn.Parameter]] = {}
+        for group in optimizer.param_groups:
+            moved = [parameter for parameter in group["params"] if parameter in self._changes]
+            if moved:
+                groups.setdefault(_name_of(group), []).extend(moved)
+        ratios = {}
+        for name, parameters in groups.items():
+            changes, before = zip(*(self._changes[parameter] for parameter in parameters), strict=True)
+            gradient = nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
+            ratios[name] = _ratio(changes, before) * (gradient != 0)
+        self._changes = {}
+        return ratios
+
+
+def _ratio(changes: Sequence[Tensor], before: Sequence[Tensor]) -> Tensor:
+    length = nn.utils.get_total_norm(list(before))
+    return nn.utils.get_total_norm(list(changes)) / length.clamp(min=1e-12)
+
+
+def _name_of(group: dict[str, Any]) -> str:
+    return str(group["name"]).replace(" ", "_")
 
 
 @torch.no_grad()
@@ -61,7 +90,7 @@ def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     A group's two halves, with and without weight decay, share a name and a rate.
     """
     groups = optimizer.param_groups
-    rates = {f"lr/{str(group['name']).replace(' ', '_')}": float(group["lr"]) for group in groups}
+    rates = {f"lr/{_name_of(group)}": float(group["lr"]) for group in groups}
     return {"lr": max(rates.values()), **rates}
 
 

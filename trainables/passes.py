@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from trainables.precision import Precision
@@ -36,6 +37,10 @@ class Passes(Protocol):
         Returns:
             The figures of `judge`.
         """
+        ...
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Logits [B, classes] in whatever arithmetic is asked for around it; nothing is learnt from it."""
         ...
 
 
@@ -73,3 +78,8 @@ class Alone:
         loss, figures = judge(logits, extra)
         loss.backward()
         return figures
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """See `Passes`. A compiled network is not compiled again for it."""
+        with torch.compiler.set_stance("force_eager"):
+            return self._forward(inputs)

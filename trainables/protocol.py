@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
+from trainables.diagnosis.diagnosis import Diagnosis
+
 State = dict[str, Any]
 
 SECONDS = "seconds/"
@@ -80,14 +82,19 @@ class Diverged(ArithmeticError):
         epoch: In which epoch, counted from 1.
         step: In which step of that epoch, counted from 1.
         value: The figure itself.
+        diagnosis: Why, as far as evidence tells.
     """
 
-    def __init__(self, what: str, epoch: int, step: int, value: float) -> None:
-        super().__init__(what, epoch, step, value)  # the arguments themselves, so that it pickles
+    def __init__(
+        self, what: str, epoch: int, step: int, value: float, diagnosis: Diagnosis | None = None
+    ) -> None:
+        super().__init__(what, epoch, step, value, diagnosis)  # the arguments themselves, so that it pickles
         self.what, self.epoch, self.step, self.value = what, epoch, step, value
+        self.diagnosis = diagnosis
 
     def __str__(self) -> str:
-        return f"diverged: {self.what} was {self.value} at epoch {self.epoch}, step {self.step}"
+        found = f"diverged: {self.what} was {self.value} at epoch {self.epoch}, step {self.step}"
+        return found if self.diagnosis is None else f"{found}. {self.diagnosis.says} {self.diagnosis.remedy}"
 
 
 @runtime_checkable

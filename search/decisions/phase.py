@@ -19,6 +19,7 @@ from search.elapsed import elapsed
 from search.errors import StudyError
 from search.ledger import PAUSES, Assignment, Ledger, records_of, time_of
 from search.searchers.keep_away import DIVERGED
+from trainables.diagnosis.diagnosis import Diagnosis
 from trainables.protocol import EpochRecord
 
 STATUS = {
@@ -230,6 +231,7 @@ class Phase:
         diverged: bool = False,
         again: bool = False,
         lost: Mapping[str, float] | None = None,
+        cause: Diagnosis | None = None,
     ) -> None:
         """A trial broke: by its recipe (`diverged`), by its code, or with its worker.
 
@@ -239,6 +241,7 @@ class Phase:
             diverged: Whether its recipe is at fault.
             again: Whether it may go well another time: it goes on from its checkpoint, but not for ever.
             lost: What its seconds went into after its last record, where that is known.
+            cause: Why it diverged, where that is known.
 
         Raises:
             StudyError: Most trials fail, and for one cause that is not their recipe.
@@ -255,7 +258,7 @@ class Phase:
                 self._listener.on_fault(self.name, number, reason)
                 return
             reason, lost = in_words(reason, faults), None
-        self._end(number, self.ledger.fail(number, reason, diverged=diverged, lost=lost))
+        self._end(number, self.ledger.fail(number, reason, diverged=diverged, lost=lost, cause=cause))
         verdict = None if diverged else self._causes.failed(number, reason)
         if verdict is not None:
             raise StudyError(f"{verdict}; mend that, and the same command goes on")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from search.decisions.phase import Phase
 from search.decisions.scheduler import Decision
 from search.ledger import Assignment
+from trainables.diagnosis.diagnosis import Diagnosis
 from trainables.protocol import EpochRecord
 
 
@@ -59,9 +60,10 @@ class Phases(ABC):
         diverged: bool = False,
         again: bool = False,
         lost: Mapping[str, float] | None = None,
+        cause: Diagnosis | None = None,
     ) -> None:
         """To the trial's phase."""
-        self._phases[phase].on_failure(number, reason, diverged=diverged, again=again, lost=lost)
+        self._phases[phase].on_failure(number, reason, diverged=diverged, again=again, lost=lost, cause=cause)
 
 
 class Program(Phases):

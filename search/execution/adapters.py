@@ -23,6 +23,7 @@ from search.execution.recycling import TRIALS_A_PROCESS, Recycling
 from search.execution.watch import Watch
 from search.places import Place
 from search.store.patience import Patience, is_full
+from trainables.diagnosis.diagnosis import Diagnosis
 from trainables.protocol import EpochRecord
 
 PROBE = "room"
@@ -112,6 +113,7 @@ class Bridge:
                 diverged=diverged,
                 again=bool(result.get("again")),
                 lost=seconds,
+                cause=Diagnosis.from_dict(json.loads(result["cause"])) if result.get("cause") else None,
             )
             return Decision.STOP
         record = EpochRecord.from_json(result["record"]).spent(seconds)

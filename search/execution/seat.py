@@ -233,7 +233,10 @@ class Seat:
         except Smaller as error:
             return {"failure": str(error), "diverged": False, "again": True, "smaller": error.micro}, True
         except Diverged as error:
-            return {"failure": str(error), "diverged": True}, True
+            told: dict[str, Any] = {"failure": str(error), "diverged": True}
+            if error.diagnosis is not None:  # as text: unlike a dictionary, Ray leaves it as it is
+                told["cause"] = json.dumps(error.diagnosis.to_dict())
+            return told, True
         except Exception as error:  # a trial's fault is a state of the trial, never of the study
             place = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"

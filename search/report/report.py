@@ -109,6 +109,7 @@ class Report:
                     "epochs": trial.epochs,
                     "seconds": trial.seconds,
                     "reason": trial.reason,
+                    "diagnosis": [one.to_dict() for one in trial.diagnosis],
                     "params": dict(trial.params),
                     "curve": [list(point) for point in self.curves.get(trial.number, ())],
                 }

@@ -161,6 +161,11 @@ def patch_of_trial(trial: "FrozenTrial") -> RunPatch:
             tags[f"trial.{name}"] = str(trial.user_attrs[name])
     if "candidate" in trial.user_attrs:  # a training of the confirmation is called what it confirms
         tags["mlflow.runName"] = f"{trial.user_attrs['candidate']}, seed {trial.user_attrs.get('seed')}"
+    if written := trial.user_attrs.get("diagnosis"):
+        from search.diagnoses import described
+
+        tags["diagnosis"] = ", ".join(one["name"] for one in written)
+        tags["mlflow.note.content"] = described(written)
     end_time = None
     if trial.state.is_finished():
         tags[ENDED] = str(len(records))

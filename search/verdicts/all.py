@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from search.verdicts.chance import noise_is_larger, seeds_matter_more
 from search.verdicts.course import overfitting, still_improving
-from search.verdicts.divergence import diverging_region
 from search.verdicts.edge import at_the_edge
+from search.verdicts.gathering import where_it_fails
 from search.verdicts.grace import grace_too_short
 from search.verdicts.thin import too_thin
 from search.verdicts.useless import never_helped
@@ -15,7 +15,7 @@ from search.verdicts.verdict import Case, Verdict
 
 VERDICTS: tuple[Callable[[Case], list[Verdict]], ...] = (
     at_the_edge,
-    diverging_region,
+    where_it_fails,
     still_improving,
     overfitting,
     grace_too_short,

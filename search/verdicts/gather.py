@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 from search import register
 from search.answer.confirmation import confirms
+from search.diagnoses import counted_as
 from search.insight.insight import Insight
 from search.ledger import REPORT, records_of
 from search.memory import history_of
@@ -46,5 +47,6 @@ def case_of(study: Study, insight: Insight) -> Case:
         trainings=[records_of(one) for one in trainings if one.state is TrialState.COMPLETE],
         answer=result.answer,
         changes=result.changes,
+        diagnoses={trial.number: counted_as(trial.diagnosis) for trial in result.trials},
         images=images[0] if images and spec.trainings == 1 else None,
     )

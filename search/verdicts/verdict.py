@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from search.answer.answer import Answer
 from search.answer.changes import Changes
@@ -53,6 +53,7 @@ class Case:
         answer: The confirmation's, where there is one.
         changes: What changing the winner does, where that was tried.
         images: How many the validation split has; none where that is not known.
+        diagnoses: Trial's number → under which names its diagnoses are counted.
     """
 
     epochs: int
@@ -63,3 +64,4 @@ class Case:
     answer: Answer | None = None
     changes: Changes | None = None
     images: int | None = None
+    diagnoses: Mapping[int, frozenset[str]] = field(default_factory=dict)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from search.diagnoses import short
 from search.result import StudyResult, TrialSummary
 from search.view import words
+from trainables.diagnosis.registry import title_of
 
 ROWS = 10
 """Trials that are shown."""
@@ -44,7 +47,7 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
         room -= width + gap
         table.add_column(
             heading,
-            justify="left" if heading == "state" else "right",
+            justify="left" if heading in {"state", "diagnosis"} else "right",
             min_width=width,
             no_wrap=True,
             vertical="bottom",
@@ -63,6 +66,9 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
     if ended:
         which = f"trial{'s' * (len(ended) > 1)} {', '.join(ended)}"
         console.print(Text(f"Ended by their own rule before the full budget: {which}.", style="dim"))
+    if counts := Counter(title_of(trial.diagnosis[0].name) for trial in result.trials if trial.diagnosis):
+        told = ", ".join(f"{count} {title}" for title, count in counts.most_common())
+        console.print(Text(f"What is wrong with trials, the worst of each: {told}.", style="dim"))
     if len(result.trials) > len(shown):
         console.print(Text(f"The best {len(shown)} of {len(result.trials)} trials.", style="dim"))
 
@@ -76,6 +82,8 @@ def _figures(trials: Sequence[TrialSummary], room: int, gap: int) -> dict[str, l
         "epochs": [str(trial.epochs) for trial in trials],
         "time": [words.clock(trial.seconds) for trial in trials],
     }
+    if any(trial.diagnosis for trial in trials):
+        columns["diagnosis"] = [short(trial.diagnosis) or words.NONE for trial in trials]
     while len(columns) > 3 and sum(_width(*column) + gap for column in columns.items()) > room:
         columns.popitem()
     return columns

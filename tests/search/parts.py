@@ -86,6 +86,16 @@ class Faulty(Logged):
             yield record
 
 
+class Exploding(Logged):
+    """As `Logged`, but recipes with much dropout are trained at a rate at which numbers end, without clipping."""
+
+    def __init__(self, params: Any, fixed: Any, seed: int, material: Any) -> None:
+        if params["dropout"] > 0.3:
+            params = {**params, "strategy": "full", "strategy.full.lr": 1e30, "optimizer": "sgd"}
+            fixed = fixed.model_copy(update={"clipping": "none", "warmup_epochs": 0.0})
+        super().__init__(params, fixed, seed, material)
+
+
 ODD = {
     **{f"lr/layer_{index}": 1e-3 * index for index in range(40)},
     "record/epoch": 7.0,  # as Ray would call a field of a nested result

@@ -8,6 +8,7 @@ from search.report.sections.parts import paragraphs, section
 from search.result import TrialSummary
 from search.view import words
 from search.view.answer import counts
+from trainables.diagnosis.registry import title_of
 
 MOST = 400
 """Rows."""
@@ -40,6 +41,10 @@ def _row(trial: TrialSummary, won: bool) -> Markup:
     ]
     if trial.reason and trial.state in {"FAIL", "COMPLETE"}:
         recipe += [" ", element("span", words.one_line(trial.reason), class_="quiet")]
+    recipe += [
+        element("p", f"{title_of(one.name)}: {words.one_line(one.says, 400)}", class_="quiet diagnosis")
+        for one in trial.diagnosis
+    ]
     cells = [
         element("td", str(trial.number), data_value=trial.number),
         element("td", trial.state, class_="word"),

@@ -14,8 +14,8 @@ from search.decisions.history import History, Status
 from search.insight.insight import Insight, insight_of
 from search.insight.rungs import Agreement, Stopped
 from search.verdicts.all import VERDICTS, verdicts_on
-from search.verdicts.divergence import diverging_region
 from search.verdicts.edge import _longer as longer
+from search.verdicts.gathering import where_it_fails
 from search.verdicts.verdict import Case
 from spaces import Choice, Float, Int, SearchSpace
 from tests.search.insight.planted import planted, truth
@@ -248,5 +248,5 @@ def test_a_border_of_whole_numbers_is_one_that_can_be_typed():
     for number in range(40):
         history.begin(number, {"batch_size": 1024 + number if number < 15 else 8 + number})
         history[number].diverged = number < 15
-    (verdict,) = diverging_region(Case(3, history, None, Insight()))
+    (verdict,) = where_it_fails(Case(3, history, None, Insight()))
     assert verdict.settings == ("--set batch_size=[8,1024]",)

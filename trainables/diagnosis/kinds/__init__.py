@@ -1,0 +1,1 @@
+"""Kinds of diagnoses, one idea a file."""

@@ -67,7 +67,7 @@ def print_leaderboard(result: StudyResult, console: Console) -> None:
         which = f"trial{'s' * (len(ended) > 1)} {', '.join(ended)}"
         console.print(Text(f"Ended by their own rule before the full budget: {which}.", style="dim"))
     if counts := Counter(title_of(trial.diagnosis[0].name) for trial in result.trials if trial.diagnosis):
-        told = ", ".join(f"{count} {title}" for title, count in counts.most_common())
+        told = ", ".join(f"{title} ({count})" for title, count in counts.most_common())
         console.print(Text(f"What is wrong with trials, the worst of each: {told}.", style="dim"))
     if len(result.trials) > len(shown):
         console.print(Text(f"The best {len(shown)} of {len(result.trials)} trials.", style="dim"))

@@ -87,6 +87,8 @@ def test_divergence_is_a_failed_trial_with_a_reason_and_the_study_goes_on(tmp_pa
         study.optimize(objective, n_trials=2)
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert "diverged" in study.trials[0].user_attrs["reason"]
+    assert [one["name"] for one in study.trials[0].user_attrs["diagnosis"]][:1] == ["rate_too_high"]
+    assert "diagnosis" not in study.trials[1].user_attrs
     assert mlflow_states(Store(tmp_path / "mlruns"), "hot")[0] == ("FAILED", "FAIL")
 
 

@@ -64,7 +64,7 @@ def test_what_is_wrong_with_trials_is_told_wherever_they_are_shown(small_study):
 
     shown = io.StringIO()
     print_leaderboard(result, Console(file=shown, width=120))
-    assert f"the worst of each: {len(lost)} diverged: rate too high" in shown.getvalue()
+    assert f"the worst of each: diverged: rate too high ({len(lost)})" in shown.getvalue()
     few = replace(result, trials=[result.best, *lost[:3]], answer=None)
     print_leaderboard(few, Console(file=shown, width=120))
     rows = shown.getvalue().splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +105,16 @@ def examine(
     material = prepared.material
     epochs = searched(spec, space, prepared.grace, resources.workers)[1]
     epochs += most_trainings(spec.finalists, spec.finalist_seeds) * spec.budget
-    looked = compute(
-        _looked, look, recipes_of(space), fixed, material.fold(0) if material.folds else material,
-        {"factory": spec.trainable, "seed": spec.seed, "threads": spec.threads,
-         "allowance": SHARE * epochs / resources.workers if short else None},
-    )  # fmt: skip
-    results = list(looked.results) + [one for name, one in missed(space, looked.rates)]
+    how = partial(
+        look,
+        factory=spec.trainable,
+        seed=spec.seed,
+        threads=spec.threads,
+        allowance=SHARE * epochs / resources.workers if short else None,
+    )
+    judging = material.fold(0) if material.folds else material
+    looked = compute(how, recipes_of(space), fixed, judging)
+    results = [*looked.results, *missed(space, looked.rates)]
     told = None
     if looked.cost is not None:
         told = outlook(spec, space, prepared.grace, looked.cost, resources)
@@ -121,12 +126,6 @@ def examine(
     return Preflight(
         spec.name, tuple(results), looked.rates, told, looked.pictures, settled, fixed, looked.seconds
     )
-
-
-def _looked(
-    look: Callable[..., Looked], recipes: Any, fixed: Fixed, material: Any, named: Mapping[str, Any]
-) -> Looked:
-    return look(recipes, fixed, material, **named)
 
 
 def recipes_of(space: SearchSpace) -> Mapping[str, Params]:
@@ -147,8 +146,8 @@ def rate_of(space: SearchSpace, strategy: str) -> tuple[str, Float | Int] | None
     return None if leaf is None or isinstance(leaf, Choice) else (name, leaf)
 
 
-def missed(space: SearchSpace, rates: Mapping[str, Result]) -> list[tuple[str, Result]]:
-    """Strategies whose range of learning rates does not hold what their ramp suggests, with a warning each."""
+def missed(space: SearchSpace, rates: Mapping[str, Result]) -> list[Result]:
+    """A warning for each strategy whose range of learning rates does not hold what its ramp suggests."""
     found = []
     for strategy, result in rates.items():
         at = rate_of(space, strategy)
@@ -158,20 +157,13 @@ def missed(space: SearchSpace, rates: Mapping[str, Result]) -> list[tuple[str, R
         name, leaf = at
         if leaf.low / SLACK <= suggested <= leaf.high * SLACK:
             continue
-        side = "below" if suggested < leaf.low else "above"
         low, high = around(suggested)
-        found.append(
-            (
-                strategy,
-                warning(
-                    "range", "range_misses",
-                    f"{name} is searched in [{words.number(leaf.low)}, {words.number(leaf.high)}], but the ramp "
-                    f"suggests {words.number(suggested)}, {side} it",
-                    f"--set {name}=[{low:.1g},{high:.1g}], or --center-lr for all strategies.",
-                    strategy=strategy,
-                ),
-            )
-        )  # fmt: skip
+        says = (
+            f"{name} is searched in [{words.number(leaf.low)}, {words.number(leaf.high)}], but the ramp suggests "
+            f"{words.number(suggested)}, {'below' if suggested < leaf.low else 'above'} it"
+        )
+        remedy = f"--set {name}=[{low:.1g},{high:.1g}], or --center-lr for all strategies."
+        found.append(warning("range", "range_misses", says, remedy, strategy=strategy))
     return found
 
 

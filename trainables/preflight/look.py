@@ -15,11 +15,12 @@ from spaces import Params
 from spaces.locate import locate
 from trainables.builder import build
 from trainables.config import Fixed, TrialConfig
+from trainables.finetuning import FineTuning
 from trainables.material import Material
 from trainables.preflight.checks.learning_rate import check_learning_rate
 from trainables.preflight.core import setup_of
 from trainables.preflight.cost import Cost, cost_of
-from trainables.preflight.preflight import CHECKS, Check, made
+from trainables.preflight.preflight import CHECKS, Check, preflight
 from trainables.preflight.result import Result, Verdict, skipped
 from trainables.preflight.setup import Setup
 
@@ -88,64 +89,59 @@ def look(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        if factory == CORE:
-            configs = {name: TrialConfig.from_params(params, fixed, seed) for name, params in recipes.items()}
-            first = next(iter(configs.values()))
-            results, cost = _checked(
-                setup_of(first, material), allowance, lambda: cost_of(build(first, material))
-            )
-            others = {name: partial(setup_of, config, material) for name, config in configs.items()}
-            pictures = _pictures(setup_of(first, material), material)
-        else:
+        if factory != CORE:
             own = locate(factory)(next(iter(recipes.values())), fixed, seed, material)
-            results, cost = _own(own)
-            others, pictures = {}, ()
-        rates = {next(iter(recipes)): one for one in results if one.check == "learning_rate" and one.figures}
+            return Looked(tuple(_own(own)), {}, None, (), time.perf_counter() - began)
+        configs = {name: TrialConfig.from_params(params, fixed, seed) for name, params in recipes.items()}
+        name, first = next(iter(configs.items()))
+        setup = setup_of(first, material)
+        price = _Price(partial(build, first, material), allowance)
+        results = tuple(preflight(setup, CHECKS, price))
+        ramped = [one for one in results if one.check == "learning_rate" and one.figures]
+        rates = {name: ramped[0]} if ramped else {}
         if allowance is None and rates:
-            rates |= {name: next(check_learning_rate(make())) for name, make in list(others.items())[1:]}
-        return Looked(tuple(results), rates, cost, pictures, time.perf_counter() - began)
+            for other, config in list(configs.items())[1:]:
+                rates[other] = next(check_learning_rate(setup_of(config, material)))
+        blocked = any(one.verdict is Verdict.BLOCKER for one in results)
+        pictures = () if blocked else _pictures(setup, material)
+        return Looked(results, rates, price.cost, pictures, time.perf_counter() - began)
     finally:
         torch.set_num_threads(before)
 
 
-def _own(trainable: object) -> tuple[list[Result], Cost | None]:
+def _own(trainable: object) -> list[Result]:
     """Of a trainable that is not the core's."""
     setup = getattr(trainable, "setup", None)
     if setup is None:
         why = "the study's trainable has no `setup()` that gives a `trainables.preflight.setup.Setup` to look at"
-        return [skipped(check.name, why) for check in CHECKS], None
-    return _checked(setup(), None, None)
+        return [skipped(check.name, why) for check in CHECKS]
+    return list(preflight(setup()))
 
 
-def _checked(
-    setup: Setup, allowance: float | None, measure: Callable[[], Cost] | None
-) -> tuple[list[Result], Cost | None]:
-    """All checks, and what an epoch costs once it is known that the network computes something."""
-    results: list[Result] = []
-    cost: Cost | None = None
-    blocked = ""
-    for check in CHECKS:
-        if blocked:
-            results.append(skipped(check.name, f"nothing can be said while {blocked} is wrong"))
-            continue
-        if check.steps and cost is None and measure is not None:
-            cost = measure()
-        if cost is not None and allowance is not None:
-            price = check.steps * cost.step
-            if price > allowance * cost.epoch:
-                results.append(skipped(check.name, _dear(check, price)))
-                continue
-        found = list(made(check, setup))
-        results += found
-        blocked = next((one.check for one in found if one.verdict is Verdict.BLOCKER), "")
-    return results, cost
+class _Price:
+    """Leaves out what costs too much. What an epoch costs is measured once it is known that something is computed.
 
+    Args:
+        make: Makes a trial.
+        allowance: Epochs whose time a check may take; none for any.
+    """
 
-def _dear(check: Check, seconds: float) -> str:
-    return (
-        f"its {check.steps} steps may take {seconds:.0f} s, much for a study this short; `finetune-search preflight` "
-        "makes it"
-    )
+    def __init__(self, make: Callable[[], FineTuning], allowance: float | None) -> None:
+        self._make, self._allowance = make, allowance
+        self.cost: Cost | None = None
+
+    def __call__(self, check: Check) -> str:
+        if not check.steps:
+            return ""
+        if self.cost is None:
+            self.cost = cost_of(self._make())
+        seconds = check.steps * self.cost.step
+        if self._allowance is None or seconds <= self._allowance * self.cost.epoch:
+            return ""
+        return (
+            f"its {check.steps} steps may take {seconds:.0f} s, much for a study this short; "
+            "`finetune-search preflight` makes it"
+        )
 
 
 def _pictures(setup: Setup, material: Material) -> tuple[Picture, ...]:

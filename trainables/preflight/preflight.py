@@ -27,65 +27,60 @@ class Check:
 
     Args:
         name: Its name for programs.
-        title: For people.
         make: Looks.
         steps: Steps of training that it takes, about.
-        trains: Whether the network must compute what it should for it to say anything.
     """
 
     name: str
-    title: str
     make: Callable[[Setup], Iterator[Result]]
     steps: int = 0
-    trains: bool = True
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("labels", "Labels", check_labels, trains=False),
-    Check("inputs", "Inputs", check_inputs, trains=False),
-    Check("splits", "Training and validation alike", check_splits, trains=False),
-    Check("leaks", "Nothing leaks", check_leaks, trains=False),
-    Check("outputs", "Outputs", check_outputs),
-    Check("meaning", "Labels belong to images", check_meaning),
-    Check("first_loss", "First loss", check_first_loss),
-    Check("modes", "Evaluation", check_modes),
-    Check("gradients", "Gradients", check_gradients, steps=2),
-    Check("updates", "First step", check_updates, steps=1),
-    Check("overfit", "Ten images by heart", check_overfit, steps=60),
-    Check("learning_rate", "Learning rate", check_learning_rate, steps=90),
+    Check("labels", check_labels),
+    Check("inputs", check_inputs),
+    Check("splits", check_splits),
+    Check("leaks", check_leaks),
+    Check("outputs", check_outputs),
+    Check("meaning", check_meaning),
+    Check("first_loss", check_first_loss),
+    Check("modes", check_modes),
+    Check("gradients", check_gradients, steps=2),
+    Check("updates", check_updates, steps=1),
+    Check("overfit", check_overfit, steps=60),
+    Check("learning_rate", check_learning_rate, steps=90),
 )
 
 
 def preflight(
-    setup: Setup, checks: Sequence[Check] = CHECKS, tell: Callable[[str], None] = lambda text: None
+    setup: Setup, checks: Sequence[Check] = CHECKS, left_out: Callable[[Check], str] = lambda check: ""
 ) -> Iterator[Result]:
     """Look at a set-up. The first blocker ends it: what comes after would only echo it.
+
+    Code of the user's own that raises is told as a blocker, and not raised: it would be raised in each trial.
 
     Args:
         setup: What is about to be trained; see `Setup.of` for a loop of one's own.
         checks: Which checks are made, in their order.
-        tell: Told what is being looked at, in a few words.
+        left_out: Check → why it is not made; empty for those that are. Asked just before.
     """
     blocked = ""
     for check in checks:
         if blocked:
             yield skipped(check.name, f"nothing can be said while {blocked} is wrong")
             continue
-        tell(check.title.lower())
-        for result in made(check, setup):
-            if result.verdict is Verdict.BLOCKER:
-                blocked = result.check
-            yield result
-
-
-def made(check: Check, setup: Setup) -> Iterator[Result]:
-    """What one check says; code of the user's own that raises is said too, and not raised."""
-    try:
-        yield from check.make(setup)
-    except Exception as error:  # whatever it is, it would be raised in each trial
-        yield blocker(
-            check.name,
-            "raises",
-            f"{type(error).__name__}: {error}",
-            "Each trial would fail in the same way; mend what raises it.",
-        )
+        try:
+            why = left_out(check)
+            found = [skipped(check.name, why)] if why else list(check.make(setup))
+        except Exception as error:  # whatever it is
+            found = [
+                blocker(
+                    check.name,
+                    "raises",
+                    f"{type(error).__name__}: {error}",
+                    "Each trial would fail in the same way; mend what raises it.",
+                )
+            ]
+        if any(one.verdict is Verdict.BLOCKER for one in found):
+            blocked = check.name
+        yield from found

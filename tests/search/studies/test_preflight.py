@@ -133,7 +133,7 @@ def test_a_range_misses_what_lies_more_than_a_factor_of_three_outside(suggested,
     assert len(found) == expected
     if found:
         low, high = around(suggested)
-        assert f"--set strategy.full.lr=[{low:.1g},{high:.1g}]" in found[0][1].remedy
+        assert f"--set strategy.full.lr=[{low:.1g},{high:.1g}]" in found[0].remedy
 
 
 def test_nothing_is_said_of_a_ramp_that_did_not_fall():

@@ -162,7 +162,7 @@ def test_code_that_raises_is_told_and_not_raised(digits):
     setup = setup_of(
         TrialConfig.from_params({"strategy": "full", "strategy.full.lr": 1e-3}, DIGITS, 0), digits
     )
-    (found,) = preflight(setup, [Check("outputs", "", broken)])
+    (found,) = preflight(setup, [Check("outputs", broken)])
     assert (found.verdict, found.says) == (Verdict.BLOCKER, "ZeroDivisionError: by zero")
 
 

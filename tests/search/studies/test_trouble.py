@@ -56,5 +56,5 @@ def test_a_study_whose_trials_all_fail_for_one_cause_says_so_and_ends(small_stud
     with pytest.raises(StudyError, match=r"all 5 trials .* one cause: RuntimeError: no column 'label'"):
         study.run()
     states = [trial.state.name for trial in trials_of(study)]
-    assert states[:5] == ["FAIL"] * 5
+    assert states.count("FAIL") == 5
     assert len(states) <= 8

@@ -226,3 +226,14 @@ def test_a_real_network_on_photographs_gives_no_finding(strategy):
     material = prepare(load_dataset(str(photographs), 0, reading_of(fixed)), fixed)
     config = TrialConfig.from_params({"strategy": strategy, f"strategy.{strategy}.lr": 3e-3}, fixed, 0)
     assert faults(list(preflight(setup_of(config, material)))) == []
+
+
+def test_what_is_seen_everywhere_on_a_picture_is_no_mark(digits):
+    """Classes that differ in brightness are easy, not leaked."""
+    keep = digits.train.labels < 2
+    pixels = np.random.default_rng(0).integers(0, 60, digits.train.pixels[keep].shape, dtype=np.uint8)
+    pixels += (180 * digits.train.labels[keep]).astype(np.uint8)[:, None, None, None]
+    train = Images(np.repeat(pixels, 3, 0), np.repeat(digits.train.labels[keep], 3))
+    assert faults(looked(replace(digits, train=train, val=train), only=("leaks",))) == ["leaked_images"]
+    other = Images(pixels[::-1] // 2 + 20, digits.train.labels[keep][::-1].copy())
+    assert faults(looked(replace(digits, train=train, val=other), only=("leaks",))) == []

@@ -10,7 +10,7 @@ from trainables.preflight.result import Result, passed, warning
 from trainables.preflight.setup import Setup
 from trainables.preflight.suggestion import suggest
 
-FAR = 30.0
+FAR = 100.0
 """Factor between the recipe's rate and the suggested one above which something is wrong: a search covers less."""
 
 

@@ -122,8 +122,8 @@ def test_a_name_that_is_another_studys(command, finished, words, said):
 def test_what_typer_itself_refuses(refused, command):
     assert refused("lst") == "No such command 'lst'; did you mean 'list'?"
     assert refused("frob") == (
-        "No such command 'frob'; there are: run, confirm, perturb, compare, check, preflight, list, show, report, inspect, "
-        "log, best, train, predict, rehearse, record, submit, status, logs, stop, clean, ui"
+        "No such command 'frob'; there are: run, confirm, perturb, compare, check, preflight, list, show, report, "
+        "inspect, log, best, train, predict, rehearse, record, submit, status, logs, stop, clean, ui"
     )
     assert refused("run", "--trails", "3").startswith("No such option: --trails")
     assert refused("show") == "Missing argument 'NAME'; see finetune-search show --help"

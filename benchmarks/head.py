@@ -1,6 +1,6 @@
 """What it is worth that a new classifier begins with small weights, beside how its architecture begins it.
 
-    python benchmarks/head.py --shared ../shared
+    PYTHONPATH=. python benchmarks/head.py --shared ../shared
 
 Both train side by side with the same seeds, on `digits` and on the photographs of `sign_digits`, with a network of
 timm's MobileNet family, whose classifiers begin with weights that suit a thousand classes and not ten. Printed is the

@@ -1,7 +1,7 @@
 """Whether a ramp of a hundred steps finds the learning rate that whole trainings on `digits` find best.
 
     python benchmarks/learning_rates.py --keep tests/trainables/preflight/rates.jsonl
-    python benchmarks/learning_rates.py --keep … --shared ../shared    # with real pretrained networks
+    PYTHONPATH=. python benchmarks/learning_rates.py --keep … --shared ../shared    # with real pretrained networks
 
 Each case is a network, a strategy and an optimizer. Its best rate is that of the highest validation accuracy
 (smoothed over neighbours by ¼, ½, ¼) of whole trainings at sixteen rates a quarter of a decade apart, the mean of the

@@ -288,3 +288,24 @@ def test_real_weights_see_real_photographs():
     real, random = accuracy(material.weights), accuracy(None)
     assert real > 0.6  # 0.74 when this was written; chance is 1/8
     assert real > random + 0.2
+
+
+# --- a new classifier ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ["test_efficientnet", "test_resnet", "test_convnext"])
+def test_a_new_classifier_on_pretrained_features_begins_no_larger_than_torchs_own_layers(architecture):
+    backbone = Backbone(architecture, architecture)
+    weights = arrays(pretrained(architecture))
+    torch.manual_seed(1)
+    made = make_network(backbone, None, classes=10, channels=3).get_classifier().weight.detach()
+    torch.manual_seed(1)
+    head = make_network(backbone, weights, classes=10, channels=3).get_classifier().weight.detach()
+    usual = 1 / (3 * head.shape[1]) ** 0.5
+    assert float(head.std()) <= 1.5 * usual
+    if architecture == "test_efficientnet":  # timm begins it by its outputs: at five times that
+        assert float(made.std()) > 4 * usual
+        assert float(head.std()) == pytest.approx(usual)
+        assert torch.allclose(head / head.std(), made / made.std())
+    else:
+        assert torch.equal(head, made)

@@ -15,6 +15,12 @@ RATIO = "train/update_ratio"
 """Length of a step beside that of the weights; with a slash and a group's name, of that group."""
 
 
+def known(record: EpochRecord, name: str) -> float | None:
+    """A metric of one epoch; none where it was not measured, or is no finite number."""
+    value = record.metrics.get(name, math.nan)
+    return value if math.isfinite(value) else None
+
+
 def column(records: Sequence[EpochRecord], name: str) -> list[float] | None:
     """A metric's values, one an epoch; none where an epoch has it not, or not as a finite number."""
     values = [record.metrics.get(name, math.nan) for record in records]

@@ -195,3 +195,18 @@ def test_the_page_has_each_kind_with_its_thresholds_source_and_remedy(name):
 
 def test_the_page_has_no_kind_that_there_is_not():
     assert re.findall(r"^### `(\w+)`", PAGE, re.MULTILINE) == list(KINDS)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {"train/skipped_steps": float("nan"), "train/loss_scale": 0.0},
+        {"lr": float("inf"), "train/update_ratio": 1.0},
+        {"train/update_ratio": float("nan"), "train/update_ratio/a": float("inf")},
+    ],
+)
+def test_what_is_no_finite_number_is_taken_as_not_measured(metrics):
+    told = diagnose([EpochRecord(epoch, 0.5, metrics) for epoch in range(1, 6)])
+    for found in told:
+        assert not {"nan", "inf"} & {word.strip(",.:%") for word in found.says.split()}
+        json.dumps(found.to_dict(), allow_nan=False)

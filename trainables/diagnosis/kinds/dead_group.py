@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainables.diagnosis.figures import RATIO, groups
+from trainables.diagnosis.figures import RATIO, groups, known
 from trainables.diagnosis.kind import Kind, Seen
 
 if TYPE_CHECKING:
@@ -21,14 +21,13 @@ def look(records: Sequence[EpochRecord]) -> Seen | None:
 
     A group is not measured in epochs in which its strategy has frozen it.
     """
-    if max((record.metrics.get(RATIO, 0.0) for record in records), default=0.0) < DEAD:
+    if max((known(record, RATIO) or 0.0 for record in records), default=0.0) < DEAD:
         return None  # nothing moves at all: that is another kind
     dead: dict[str, float] = {}
     for group in groups(records):
-        there = [record for record in records if f"{RATIO}/{group}" in record.metrics]
-        largest = max(record.metrics[f"{RATIO}/{group}"] for record in there)
-        if len(there) >= FEWEST and largest < DEAD:
-            dead[group] = largest
+        there = [ratio for one in records if (ratio := known(one, f"{RATIO}/{group}")) is not None]
+        if len(there) >= FEWEST and max(there) < DEAD:
+            dead[group] = max(there)
     if not dead:
         return None
     first = max(dead, key=lambda group: (-dead[group], group))

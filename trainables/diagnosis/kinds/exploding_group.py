@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainables.diagnosis.figures import RATIO, groups
+from trainables.diagnosis.figures import RATIO, groups, known
 from trainables.diagnosis.kind import Kind, Seen
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ def torn(records: Sequence[EpochRecord]) -> tuple[EpochRecord, str, float] | Non
     ]
     for record in records:
         for name, group, most in named:
-            ratio = record.metrics.get(name, 0.0)
-            if math.isfinite(ratio) and ratio >= most:
+            ratio = known(record, name)
+            if ratio is not None and ratio >= most:
                 return record, group, ratio
     return None
 
@@ -39,7 +38,7 @@ def look(records: Sequence[EpochRecord]) -> Seen | None:
         return None
     record, group, ratio = found
     what = f"the weights of `{group}`" if group else "the weights"
-    rate = record.metrics.get(f"lr/{group}" if group else "lr")
+    rate = known(record, f"lr/{group}" if group else "lr")
     at = "" if rate is None else f" at a rate of {rate:.2g}"
     return Seen(
         f"In epoch {record.epoch} one step changed {what} by {percent_of(ratio)} of their length{at}, where about "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trainables.diagnosis.figures import known
 from trainables.diagnosis.kind import Kind, Seen
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ COLLAPSED = 1.0
 def look(records: Sequence[EpochRecord]) -> Seen | None:
     """At the end of some epoch."""
     for record in records:
-        scale = record.metrics.get("train/loss_scale")
+        scale = known(record, "train/loss_scale")
         if scale is not None and scale <= COLLAPSED:
-            skipped = record.metrics.get("train/skipped_steps")
+            skipped = known(record, "train/skipped_steps")
             steps = "" if skipped is None else f", and {skipped:.0f} of its steps were skipped"
             return Seen(
                 f"After epoch {record.epoch} the loss scale was {scale:.3g}{steps}: gradients overflow fp16 however "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainables.diagnosis.figures import column
+from trainables.diagnosis.figures import column, known
 from trainables.diagnosis.kind import Kind, Seen
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def look(records: Sequence[EpochRecord]) -> Seen | None:
         return None
     at, before = spikes[0]
     more = "" if len(spikes) == 1 else f"; so {len(spikes)} times"
-    norm = records[at].metrics.get("train/grad_norm_max")
+    norm = known(records[at], "train/grad_norm_max")
     gradient = "" if norm is None else f", with gradients as long as {norm:.2g}"
     return Seen(
         f"In epoch {records[at].epoch} the training loss jumped from {before:.3f} to {losses[at]:.3f}, above the "

@@ -12,8 +12,9 @@ from search.view.silent import Silent
 from trainables.protocol import EpochRecord
 
 EPOCHS = 3
-FEW = {"finalists": 2, "finalist_seeds": 1, "epochs": EPOCHS, "grace": 1, "workers": 2}
-"""A confirmation of four trainings: a race of two with a seed, the winner and the baseline."""
+FEW = {"finalists": 2, "finalist_seeds": 1, "epochs": EPOCHS, "grace": 1, "workers": 2, "preflight": False}
+"""A confirmation of four trainings: a race of two with a seed, the winner and the baseline. What preflight would say of
+so small a study comes before what is looked for here."""
 
 
 class Noting(Silent):

@@ -96,7 +96,6 @@ class Setup:
         pretrained: Whether the network knows anything yet.
         batch: Images of a step.
         changes: Which changes `make` can make.
-        asleep: Groups of parameters that are not meant to learn, by name.
     """
 
     make: Callable[[Change], Loop]
@@ -107,7 +106,6 @@ class Setup:
     pretrained: bool = True
     batch: int = 32
     changes: frozenset[Change] = frozenset()
-    asleep: frozenset[str] = frozenset()
 
     def loop(self, change: Change = Change.NONE) -> Loop:
         """A fresh loop."""

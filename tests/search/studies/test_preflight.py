@@ -38,9 +38,8 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "store")
 
 
-def cost(step: float = 0.1, steps: int = 10, **changes: float) -> Cost:
-    figures = {"validation": 0.0, "memory": 500.0, "checkpoint": 10**6, "micro": 32} | changes
-    return Cost(step=step, steps=steps, **figures)  # type: ignore[arg-type]
+def cost(step: float = 0.1, *, memory: float = 500.0, checkpoint: int = 10**6) -> Cost:
+    return Cost(step=step, steps=10, validation=0.0, memory=memory, checkpoint=checkpoint, micro=32)
 
 
 def told(spec, cost_: Cost, workers: int = 2):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
 from trainables.preflight.ramp import ramp
 from trainables.preflight.result import Result, passed, warning
@@ -18,8 +17,15 @@ def check_learning_rate(setup: Setup) -> Iterator[Result]:
     """A ramp over a hundred steps; see `trainables.preflight.ramp`."""
     found = ramp(setup)
     told = suggest(found)
-    figures = {"rates": list(found.rates), "losses": list(found.losses), "rate": setup.rate, **asdict(told)}
-    figures["suggested"] = told.rate
+    figures = {
+        "rates": list(found.rates),
+        "losses": list(found.losses),
+        "suggested": told.rate,
+        "steepest": told.steepest,
+        "valley": told.valley,
+        "apart": told.apart,
+        "fell": told.fell,
+    }
     said = (
         f"in a ramp the loss falls steepest at {told.steepest:.1g} and comes apart at {told.apart:.1g}: "
         f"{told.rate:.1g} is suggested"

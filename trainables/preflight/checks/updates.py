@@ -17,7 +17,7 @@ def check_updates(setup: Setup) -> Iterator[Result]:
     first_step(setup, loop, 1.0)
     ratios: dict[str, float] = {}
     for name, params in groups_of(loop).items():
-        if name in setup.asleep or not any(one.requires_grad for one in params):
+        if not any(one.requires_grad for one in params):
             continue
         change = math.sqrt(
             sum(

@@ -97,7 +97,7 @@ def matrix_rate(precision: str) -> float:
 def measure(model: str, case: dict[str, int], device: str, precision: str, rounds: int) -> None:
     """Print one line: the ratio, its spread, and the two rates."""
     from trainables import Fixed, from_params
-    from trainables.material import settle
+    from trainables.settling import settle
 
     side, batch, images = case["side"], case["batch"], case["images"]
     arguments = {"img_size": side} if "vit" in model else {}

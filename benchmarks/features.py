@@ -38,7 +38,8 @@ def main() -> None:
         sys.exit(subprocess.call([sys.executable, *sys.argv], env={**os.environ, **missing}))
     from trainables.builder import from_params
     from trainables.data import load_dataset
-    from trainables.material import prepare, reading_of, settle
+    from trainables.material import prepare, reading_of
+    from trainables.settling import settle
 
     torch.set_num_threads(1)
     study = Study.load("digits", data=given.data, model=given.model, narrow={})

@@ -35,14 +35,14 @@ class Setting:
 
     Args:
         allocator: glibc's settings as trials have them, else as they come.
-        channels_last: The order in memory that trials have, else channels first.
+        memory_format: The order of images and weights in memory.
         precision: Of the arithmetic.
         trials: At a time.
         threads: Of each.
     """
 
     allocator: bool
-    channels_last: bool
+    memory_format: str
     precision: str
     trials: int
     threads: int
@@ -53,19 +53,18 @@ def train(model: str, setting: Setting) -> None:
     import torch
 
     from trainables import Fixed, from_params
-    from trainables.material import settle
+    from trainables.settling import settle
 
     core = _package.script("core")
     case = core.CASES[model]
     torch.set_num_threads(setting.threads)
     fixed = Fixed(
         model=model, pretrained=False, image_size=case["side"], epochs=EPOCHS, precision=setting.precision,
+        memory_format=setting.memory_format,
         device="cpu", augmentation_strength=0.5, compile=False,
     )  # fmt: skip
     material = core.material_of(model, case["side"], case["images"], fixed)
     recipe = {"strategy": "full", "strategy.full.lr": 1e-4, "batch_size": case["batch"]}
-    if not setting.channels_last:
-        torch.channels_last = torch.contiguous_format
     trainable = from_params(recipe, settle(fixed, material), 0, material)
     rates = [record.metrics["images_per_second"] for record in trainable.epochs()][1:]
     print("RATE", len(rates) / sum(1 / rate for rate in rates))
@@ -92,7 +91,7 @@ def chosen_precision(model: str) -> str:
     import torch
 
     from trainables import Fixed
-    from trainables.material import settle
+    from trainables.settling import settle
 
     core = _package.script("core")
     case = core.CASES[model]
@@ -119,11 +118,11 @@ def main() -> None:
     print("| network | as trials run | changed | gain | range | n | images/s | changed, images/s |")
     print("|---|---|---|---|---|---|---|---|")
     for model in given.models:
-        own = Setting(True, True, chosen_precision(model), cores, 1)
+        own = Setting(True, "channels_last", chosen_precision(model), cores, 1)
         other = "fp32" if own.precision != "fp32" else "bf16"
         changes = {
             ("allocator set", "as it comes"): replace(own, allocator=False),
-            ("channels last", "channels first"): replace(own, channels_last=False),
+            ("channels last", "channels first"): replace(own, memory_format="channels_first"),
             (own.precision, other): replace(own, precision=other),
             (f"{cores} trials of one thread", f"one of {cores} threads"): replace(
                 own, trials=1, threads=cores

@@ -104,8 +104,9 @@ def main() -> None:
     from trainables.builder import from_params
     from trainables.config import Fixed
     from trainables.data import load_dataset
-    from trainables.material import prepare, reading_of, settle
+    from trainables.material import prepare, reading_of
     from trainables.protocol import Diverged
+    from trainables.settling import settle
 
     torch.set_num_threads(1)
     task = TASKS[given.task]

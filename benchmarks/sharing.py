@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -59,8 +60,9 @@ def main() -> None:
 def passes(given: argparse.Namespace, device: torch.device) -> None:
     import timm
 
-    from trainables.precision import Precision, fastest_precision
+    from trainables.precision import Precision, candidates
     from trainables.sharing import gain_of
+    from trainables.timing import pass_seconds, quickest
 
     torch.set_num_threads(1)
     print(
@@ -76,7 +78,12 @@ def passes(given: argparse.Namespace, device: torch.device) -> None:
 
         batch = torch.rand(given.batch, 3, size, size, device=device)
         batch = batch.contiguous(memory_format=torch.channels_last)
-        kind = fastest_precision(network, batch) if given.precision == "auto" else given.precision
+        kind = given.precision
+        if kind == "auto":
+            ways = {name: Precision(name, device) for name in candidates(device)}
+            kind = quickest(
+                {name: partial(pass_seconds, network(), batch, one) for name, one in ways.items()}
+            )
         cells = []
         for number in given.numbers:
             models = [network() for _ in range(number)]

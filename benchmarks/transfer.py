@@ -21,7 +21,8 @@ from spaces import Params
 from trainables.builder import from_params
 from trainables.config import Fixed
 from trainables.data import Dataset, load_dataset
-from trainables.material import Material, prepare, reading_of, settle
+from trainables.material import Material, prepare, reading_of
+from trainables.settling import settle
 from trainables.testing import open_test
 
 GRIDS = {

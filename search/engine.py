@@ -67,7 +67,7 @@ class Engine:
             wanted: The constants.
             material: What is trained on.
         """
-        from trainables.material import settle
+        from trainables.settling import settle
 
         return self.compute(settle, wanted, material, self._spec.threads)
 

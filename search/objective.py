@@ -85,7 +85,8 @@ class Objective:
         from trainables.data import load_dataset
         from trainables.data.folds import with_folds
         from trainables.material import prepare as prepare_material
-        from trainables.material import reading_of, settle
+        from trainables.material import reading_of
+        from trainables.settling import settle
 
         try:
             fixed = Fixed.model_validate({"model": model, "epochs": epochs, **settings})

@@ -13,7 +13,7 @@ from spaces import InputError, Params
 from spaces.document import read_document, write_document
 from spaces.errors import shown
 from spaces.laws import broken_law
-from trainables.config import Fixed
+from trainables.config import MEASURED, Fixed
 
 
 class Recipe(BaseModel):
@@ -60,14 +60,13 @@ def recipe_data(
         spec: The study.
         params: The trial's.
         seed: The trial's own.
-        settled: What the study has decided where its spec says ``auto``. The arithmetic goes into the
-            recipe, and whether the network was compiled; the device does not, so that a recipe found on a
-            GPU can be trained without one.
+        settled: What the study has decided where its spec says ``auto``. All of it goes into the recipe but
+            the device, so that a recipe found on a GPU can be trained without one.
     """
     settings = spec.fixed().model_dump(mode="json", exclude_defaults=True)
     settings = {"model": spec.model, "epochs": spec.epochs, **settings}
-    for name in ("precision", "compile"):
-        if settled is not None and name in settled and getattr(spec, name) == "auto":
+    for name in MEASURED:
+        if name != "device" and settled is not None and name in settled and getattr(spec, name) == "auto":
             settings[name] = settled[name]
     recipe: dict[str, Any] = {"data": spec.data, "split_seed": spec.split_seed}
     for name in ("folds", "holdouts"):

@@ -19,7 +19,8 @@ from search.store.layout import Store
 from search.store.lock import StudyLock
 from search.store.patience import Patience
 from spaces import InputError, SearchSpace
-from trainables.config import Fixed
+from trainables.config import MEASURED, Fixed
+from trainables.memory_format import AS_USUAL
 
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
 BASELINE, UID, SEARCHED = "baseline", "uid", "searched"
@@ -181,8 +182,9 @@ def uid_of(ledger: Ledger) -> str:
 def settled_once(ledger: Ledger, fixed: Fixed) -> Fixed | None:
     """`fixed` with what was decided when the study was new; none if it is."""
     written = ledger.study.user_attrs.get(SETTLED)
-    # Studies of before there were stored features go on without.
-    return None if written is None else fixed.model_copy(update={"stored_features": False, **written})
+    # Studies of before these could be chosen go on as they began.
+    before = {"stored_features": False, "memory_format": AS_USUAL}
+    return None if written is None else fixed.model_copy(update={**before, **written})
 
 
 def settled_in(store: Store, spec: StudySpec) -> Fixed | None:
@@ -193,10 +195,8 @@ def settled_in(store: Store, spec: StudySpec) -> Fixed | None:
 
 
 def write_settled(ledger: Ledger, fixed: Fixed) -> None:
-    """A trial that is resumed tomorrow must run on the same kind of device, in the same arithmetic, alike compiled."""
-    ledger.study.set_user_attr(
-        SETTLED, fixed.model_dump(include={"device", "precision", "compile", "stored_features"})
-    )
+    """A trial that is resumed tomorrow must run on the same kind of device, in the same way."""
+    ledger.study.set_user_attr(SETTLED, fixed.model_dump(include={*MEASURED, "stored_features"}))
 
 
 def read_ledger(store: Store, name: str, space: SearchSpace) -> Ledger:

@@ -104,7 +104,8 @@ def _trainable(recipe: Recipe, path: Path, seed: int) -> Trainable:
     from trainables.data import load_dataset
     from trainables.data.folds import with_folds
     from trainables.folded import Folded
-    from trainables.material import prepare, reading_of, settle
+    from trainables.material import prepare, reading_of
+    from trainables.settling import settle
 
     torch.set_num_threads(recipe.threads)  # as in a study: another number would give other digits
     dataset = load_dataset(recipe.data, recipe.split_seed, reading_of(recipe.settings))

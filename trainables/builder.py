@@ -95,6 +95,7 @@ def build(config: TrialConfig, material: Material) -> FineTuning:
             f"`batch_size <= training images` must hold, but got batch_size={config.batch.size} "
             f"with {len(material.train)} training images"
         )
+    material = material.laid_out(config.numerics.memory_format)
     ranks = current_ranks()
     device = pick_device(config.numerics.device)
     precision = Precision(config.numerics.precision, device)
@@ -191,6 +192,7 @@ def network(config: TrialConfig, material: Material) -> nn.Module:
         dropout=config.regularisation.dropout,
         drop_path=config.regularisation.drop_path,
         checkpointing=config.numerics.gradient_checkpointing,
+        memory_format=config.numerics.memory_format,
     )
 
 
@@ -354,6 +356,7 @@ def _shape_of_work(
         material.size,
         material.channels,
         numerics.precision,
+        numerics.memory_format,
         numerics.gradient_checkpointing,
         numerics.memory_limit,
         config.parts["transfer"].name,
@@ -368,7 +371,9 @@ def _source(config: TrialConfig, material: Material, train: Split) -> Source:
     """What the transfer penalties may know of the pretrained network."""
     return Source(
         backbone=material.backbone.name,
-        make=lambda: make_source(material.backbone, material.weights or {}, material.channels),
+        make=lambda: make_source(
+            material.backbone, material.weights or {}, material.channels, material.normalise.memory_format
+        ),
         weights=None if config.parts["strategy"].name == "scratch" else material.weights,
         train_batches=partial(material.normalise.batches, train, config.batch.size),
         classes=len(material.classes),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from trainables.models.stochastic_depth import replace_paths
 from trainables.precision import Precision
+from trainables.timing import pass_seconds
 
 MOST_SHAPES = 64
 """How many forms of one network a process keeps compiled; torch would keep eight and go on uncompiled after them. A
@@ -103,23 +103,12 @@ def compile_pays(
     plain = make_model()
     try:
         quick = compiled(make_model(), batch.shape[1:])
-        price = _step(quick, batch, precision)
-        _step(plain, batch, precision)
-        rounds = [(_step(plain, batch, precision), _step(quick, batch, precision)) for _ in range(10)]
+        price = pass_seconds(quick, batch, precision)
+        pass_seconds(plain, batch, precision)
+        rounds = [
+            (pass_seconds(plain, batch, precision), pass_seconds(quick, batch, precision)) for _ in range(10)
+        ]
     except Exception:  # no compiler, or one that does not know this network: each fails in its own way
         return False
     saved = min(slow for slow, _ in rounds) - min(fast for _, fast in rounds)
     return saved * steps > price
-
-
-def _step(model: Callable[[Tensor], Tensor], batch: Tensor, precision: Precision) -> float:
-    """Seconds of a forward and a backward pass."""
-    if batch.device.type == "cuda":
-        torch.cuda.synchronize(batch.device)
-    began = time.perf_counter()
-    with precision.autocast():
-        loss = model(batch).float().square().mean()
-    loss.backward()
-    if batch.device.type == "cuda":
-        torch.cuda.synchronize(batch.device)
-    return time.perf_counter() - began

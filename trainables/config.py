@@ -22,6 +22,7 @@ from spaces.errors import known_names
 from spaces.laws import broken_law
 from trainables.data.choices import SHARE, Fit, Interpolation
 from trainables.data.invariances import Invariances
+from trainables.memory_format import AS_USUAL
 from trainables.parts import PARTS, PartConfig, choose_part, part_place
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -64,6 +65,8 @@ class Fixed(BaseModel):
         repeats: How often an epoch passes over the training images (each time augmented anew); none
             takes what the data set suggests.
         precision: ``fp32``, ``bf16``, ``fp16`` or ``auto`` (measured once a study).
+        memory_format: The order in which images and weights of convolutions lie in memory: ``channels_last``,
+            ``channels_first`` or ``auto`` (measured once a study).
         device: ``cpu``, ``cuda`` or ``auto``.
         micro_batch: Most images in one forward pass; none means the whole batch. What is larger is
             split and its gradients accumulated, which is the gradient of the whole batch but for
@@ -124,6 +127,7 @@ class Fixed(BaseModel):
     epochs: int = Field(default=27, ge=1)
     repeats: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    memory_format: Literal["auto", "channels_last", "channels_first"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     micro_batch: int | None = Field(default=None, ge=1)
     memory_limit: float | None = Field(default=None, gt=0)
@@ -215,6 +219,9 @@ class Fixed(BaseModel):
 HELD = tuple(kind for kind in PARTS if kind != "strategy")
 """Kinds of parts that a study can hold constant; the strategy comes from its space."""
 
+MEASURED = ("device", "precision", "memory_format", "compile")
+"""What ``auto`` leaves to the machine."""
+
 KNOBS = tuple(list(Fixed.model_fields)[list(Fixed.model_fields).index("batch_size") :])
 """Names of parameters outside of a strategy that reach a trial; options of parts have longer ones."""
 
@@ -251,9 +258,10 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class NumericsConfig:
-    """Where and in which arithmetic, with how much memory, compiled or not, bit-exact or not."""
+    """Where and in which arithmetic, in which order and how much of memory, compiled or not, bit-exact or not."""
 
     precision: str
+    memory_format: str
     device: str
     memory_limit: float | None
     gradient_checkpointing: bool
@@ -338,6 +346,7 @@ class TrialConfig:
             ),
             numerics=NumericsConfig(
                 precision=settled.precision,
+                memory_format=AS_USUAL if settled.memory_format == "auto" else settled.memory_format,
                 device=settled.device,
                 memory_limit=settled.memory_limit,
                 gradient_checkpointing=settled.gradient_checkpointing,

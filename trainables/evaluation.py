@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from trainables.data.batches import Split
+from trainables.memory_format import AS_USUAL, laid_out
 from trainables.precision import Precision
 
 BATCH = 512
@@ -19,15 +20,22 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class Normalise:
-    """Images in [0, 1] → what the network was trained to see; mean and std are one value a channel."""
+    """Images in [0, 1] → what the network was trained to see; mean and std are one value a channel.
+
+    Args:
+        mean: Of each channel.
+        std: Likewise.
+        memory_format: The order in memory of what it gives, by its name in `trainables.memory_format`.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    memory_format: str = AS_USUAL
 
     def __call__(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] float → the same in channels-last memory, (x − mean) / std."""
+        """[B, C, H, W] float → (x − mean) / std, as it lies in the network's memory."""
         mean, deviation = _statistics(self.mean, self.std, images.device)
-        return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
+        return laid_out((images - mean) / deviation, self.memory_format)
 
     def batches(self, split: Split, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All of a split as it is, in order: what the network is given, and labels, at most `size` at once."""

@@ -11,7 +11,6 @@ import torch
 from torch.nn import functional
 
 from spaces import InputError
-from trainables.compilation import compile_pays
 from trainables.config import Fixed
 from trainables.data.dataset import Dataset, Images
 from trainables.data.invariances import Invariances
@@ -19,9 +18,7 @@ from trainables.data.preprocessing import Preprocessing
 from trainables.data.reading import Reading
 from trainables.evaluation import Normalise
 from trainables.models.backbone import Backbone, Progress, Weights, code_of, find_backbone, load_weights
-from trainables.models.network import make_network
 from trainables.models.suggested import suggested_input
-from trainables.precision import Precision, fastest_precision, pick_device
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,10 @@ class Material:
         """What one fold's training is made of, from 0; images are normalised as in the first."""
         train, val = self.folds[number]
         return replace(self, train=train, val=val, folds=(), key=f"{self.key} fold {number}")
+
+    def laid_out(self, memory_format: str) -> Material:
+        """The same for a network whose images lie in that order in memory."""
+        return replace(self, normalise=replace(self.normalise, memory_format=memory_format))
 
     @property
     def channels(self) -> int:
@@ -133,7 +134,7 @@ def prepare(dataset: Dataset, fixed: Fixed, progress: Progress | None = None) ->
                 fixed.window,
                 fixed.crop_pct,
             ),
-            (backbone, normalise, code_of(backbone)),
+            (backbone, normalise.mean, normalise.std, code_of(backbone)),
             weights,
         ),
     )
@@ -235,41 +236,3 @@ def _fit(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     if channels == 1:
         return (mean,)
     return values + (mean,) * (channels - len(values)) if len(values) == 3 else values
-
-
-def settle(fixed: Fixed, material: Material, threads: int = 1) -> Fixed:
-    """`fixed` with every ``auto`` decided for this machine: device, and arithmetic and compiling by measuring.
-
-    Args:
-        fixed: The study's constants.
-        material: What its trials are made of.
-        threads: Torch threads of one trial: what pays on one core need not pay on eight.
-    """
-    device = pick_device(fixed.device)
-    side = material.size
-    images = min(fixed.batch_size, len(material.train))
-
-    def network() -> torch.nn.Module:
-        model = make_network(
-            material.backbone, None, classes=len(material.classes), channels=material.channels
-        )
-        return model.to(device).train()
-
-    def batch() -> torch.Tensor:
-        some = torch.rand(images, material.channels, side, side, device=device)
-        return some.contiguous(memory_format=torch.channels_last)
-
-    decided: dict[str, object] = {"device": device.type}
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        if fixed.precision == "auto":
-            decided["precision"] = fastest_precision(network, batch())
-        if fixed.compile == "auto":
-            precision = Precision(str(decided.get("precision", fixed.precision)), device)
-            repeats = fixed.repeats or material.repeats
-            steps = fixed.epochs * max(1, len(material.train) * repeats // images)
-            decided["compile"] = compile_pays(network, batch(), precision, steps)
-    finally:
-        torch.set_num_threads(before)
-    return fixed.model_copy(update=decided)

@@ -21,6 +21,7 @@ from trainables.evaluation import BATCH
 from trainables.material import Material
 from trainables.memory import MIB
 from trainables.precision import Precision
+from trainables.timing import wait
 
 STEPS = 3
 """Of each recipe whose memory is measured: the optimizer has all its state after the first."""
@@ -150,12 +151,10 @@ def gain_of(models: list[nn.Module], batch: Tensor, precision: Precision) -> flo
 
 
 def _seconds(act: Callable[[], None], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait(device)
     began = time.perf_counter()
     act()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait(device)
     return time.perf_counter() - began
 
 

@@ -9,9 +9,8 @@ from search.comparison.difference import FIRST, SECOND
 from search.comparison.side import Side
 from spaces import InputError
 from spaces.errors import shown
+from trainables.config import MEASURED
 
-MEASURED = ("precision", "device", "compile")
-"""Settings that may be ``auto``."""
 SPLIT = ("split_seed", "folds", "holdouts")
 SPLIT_SETTINGS = ("val_share", "test_share", "duplicates")
 

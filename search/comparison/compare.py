@@ -13,7 +13,7 @@ from search import register
 from search.account import session
 from search.checkpoints import Checkpoints
 from search.comparison import entry as entries
-from search.comparison.alike import MEASURED, alike, check_images, written_otherwise
+from search.comparison.alike import alike, check_images, written_otherwise
 from search.comparison.comparison import Comparison
 from search.comparison.difference import NATURAL, Difference, differences
 from search.comparison.entry import LABELS, Entry
@@ -29,6 +29,7 @@ from search.store.patience import AWAY, Patience
 from search.view.silent import Silent
 from search.view.view import View
 from spaces import InputError
+from trainables.config import MEASURED
 from trainables.data.naming import find_dataset
 
 if TYPE_CHECKING:

@@ -91,21 +91,26 @@ def _number_that_pays(space: SearchSpace, fixed: Fixed, material: Material, most
     """With batches of the baseline's size."""
     import torch
 
+    from trainables.memory_format import laid_out
     from trainables.models.network import make_network
     from trainables.precision import Precision, pick_device
     from trainables.sharing import give_back, number_that_pays
 
-    device = pick_device(fixed.device)
+    device, memory_format = pick_device(fixed.device), fixed.memory_format
     images = min(int(space.baseline().get("batch_size", fixed.batch_size)), len(material.train))
     batch = torch.rand(images, material.channels, material.size, material.size, device=device)
 
     def network() -> torch.nn.Module:
         made = make_network(
-            material.backbone, None, classes=len(material.classes), channels=material.channels
+            material.backbone,
+            None,
+            classes=len(material.classes),
+            channels=material.channels,
+            memory_format=memory_format,
         )
         return made.to(device).train()
 
-    inputs = batch.contiguous(memory_format=torch.channels_last)
+    inputs = laid_out(batch, memory_format)
     number = number_that_pays(network, inputs, Precision(fixed.precision, device), most)
     give_back(device)
     return number

@@ -14,7 +14,7 @@ from search.preparation import Prepared
 from search.spec import StudySpec
 from search.view import words
 from spaces import Choice, Float, InputError, Int, Params, SearchSpace
-from trainables.config import Fixed
+from trainables.config import MEASURED, Fixed
 from trainables.preflight.result import Result, Verdict, warning
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def examine(
     if looked.cost is not None:
         told = outlook(spec, space, prepared.grace, looked.cost, resources)
         results += judged(spec, told, store)
-    settled = {name: getattr(fixed, name) for name in ("device", "precision", "compile")}
+    settled = {name: getattr(fixed, name) for name in MEASURED}
     settled |= {"workers": resources.workers, "threads": spec.threads}
     if looked.cost is not None:
         settled["micro_batch"] = looked.cost.micro

@@ -51,9 +51,10 @@ def settled(seen: Preflight) -> str:
     told = seen.settled
     micro = f", {told['micro_batch']} images in a pass" if "micro_batch" in told else ""
     compiled = "compiled" if told["compile"] is True else "not compiled"
+    order = told["memory_format"].replace("_", " ")
     workers = words.count(told["workers"], "trial")
     return (
-        f"taken here: {told['device']}, {told['precision']}, {compiled}, {workers} at a time with "
+        f"taken here: {told['device']}, {told['precision']}, {order}, {compiled}, {workers} at a time with "
         f"{words.count(told['threads'], 'thread')} each{micro}"
     )
 

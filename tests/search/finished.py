@@ -24,7 +24,8 @@ from trainables.builder import from_params
 from trainables.data import load_dataset
 from trainables.data.folds import with_folds
 from trainables.folded import Folded
-from trainables.material import prepare, reading_of, settle
+from trainables.material import prepare, reading_of
+from trainables.settling import settle
 
 _MADE: dict[str, tempfile.TemporaryDirectory[str]] = {}
 """Settings → a store with that study: a training takes seconds, a copy none."""

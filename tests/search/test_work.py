@@ -30,7 +30,8 @@ from tests.conftest import small_dataset
 from trainables.builder import from_params
 from trainables.config import Fixed
 from trainables.data.batches import Split
-from trainables.material import Material, prepare, settle
+from trainables.material import Material, prepare
+from trainables.settling import settle
 
 pytestmark = pytest.mark.bench
 

@@ -20,8 +20,9 @@ from tests.search.parts import LOG, ODD, quadrants
 from trainables import checkpoint
 from trainables.builder import from_params
 from trainables.config import Fixed
-from trainables.material import prepare, settle
+from trainables.material import prepare
 from trainables.protocol import EpochRecord
+from trainables.settling import settle
 
 PARAMS = {"strategy": "full", "strategy.full.lr": 1e-3, "batch_size": 16}
 

@@ -24,7 +24,8 @@ from tests.conftest import is_clock
 from tests.search.parts import quadrants
 from trainables import checkpoint
 from trainables.config import Fixed
-from trainables.material import prepare, settle
+from trainables.material import prepare
+from trainables.settling import settle
 
 EPOCHS = 3
 RECIPE: dict[str, Any] = {  # all that is random in a training

@@ -11,7 +11,7 @@ from spaces import InputError
 from tests.conftest import QUIET_CPU, quadrants, small_dataset
 from trainables.config import Fixed
 from trainables.data import Dataset, Images
-from trainables.material import Material, fitted, input_size, prepare, settle
+from trainables.material import Material, fitted, input_size, prepare
 from trainables.models.backbone import find_backbone
 
 sides = st.integers(8, 70)
@@ -145,12 +145,3 @@ def test_no_trial_can_get_at_the_test_split():
     assert not any(images is dataset.test for images in held)
     assert np.array_equal(material.val.pixels, dataset.val.pixels)
     assert material.channels == 1
-
-
-def test_settling_decides_device_and_arithmetic_for_good():
-    wish = fixed(precision="auto", device="auto")
-    settled = settle(wish, prepare(small_dataset(), wish))
-    assert settled.device == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert settled.precision in {"fp32", "bf16", "fp16"}
-    decided = fixed(precision="bf16")
-    assert settle(decided, prepare(small_dataset(), decided)) == decided

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spaces import InputError, locate
 from trainables.batchnorm import count_once
+from trainables.memory_format import AS_USUAL, torch_format
 from trainables.models.backbone import Backbone, Weights
 from trainables.strategies.layers import head_names
 
@@ -32,6 +33,7 @@ def make_network(
     dropout: float = 0.0,
     drop_path: float = 0.0,
     checkpointing: bool = False,
+    memory_format: str = AS_USUAL,
 ) -> nn.Module:
     """The network, its head new and random (from torch's global generator), the rest from `weights`.
 
@@ -43,6 +45,7 @@ def make_network(
         dropout: Before the head, in [0, 1).
         drop_path: Stochastic depth, in [0, 1).
         checkpointing: Compute activations again in the backward pass and do not keep them.
+        memory_format: The order in memory of what convolutions learn, by its name in `trainables.memory_format`.
 
     Raises:
         InputError: The architecture cannot take an argument, or the weights are another's.
@@ -54,16 +57,19 @@ def make_network(
         _calm(model, head)
     if checkpointing:
         _checkpoint(model, backbone)
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch_format(memory_format))
 
 
-def make_source(backbone: Backbone, weights: Weights, channels: int) -> nn.Module:
+def make_source(
+    backbone: Backbone, weights: Weights, channels: int, memory_format: str = AS_USUAL
+) -> nn.Module:
     """The pretrained network itself, with the classifier that its weights have, or none where they have none.
 
     Args:
         backbone: Which architecture.
         weights: Its pretrained weights.
         channels: Channels of the images; the first layer's weights are adapted.
+        memory_format: As of `make_network`.
 
     Raises:
         InputError: The weights are another architecture's.
@@ -73,7 +79,7 @@ def make_source(backbone: Backbone, weights: Weights, channels: int) -> nn.Modul
     heads = [weights[name] for name in names if name in weights and weights[name].ndim > 1]
     model = _create(backbone, heads[0].shape[0] if heads else 0, channels, {})
     _load(model, backbone, weights, set() if heads else names)
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch_format(memory_format))
 
 
 def _create(backbone: Backbone, classes: int, channels: int, knobs: dict[str, float]) -> nn.Module:

@@ -12,6 +12,7 @@ from torch import Tensor
 from trainables.builder import build
 from trainables.config import TrialConfig
 from trainables.data.batches import Split
+from trainables.evaluation import Normalise
 from trainables.finetuning import FineTuning
 from trainables.generators import seeded
 from trainables.instruments import Laps
@@ -99,7 +100,7 @@ def setup_of(
         return CoreLoop(build(changed(config, change), material), rows)
 
     train, val = (
-        _shown(material, Split(images, device), rows_) for images, rows_ in (
+        _shown(first.normalise, Split(images, device), rows_) for images, rows_ in (
             (material.train, rows), (material.val, _some(len(material.val), config.seed))
         )
     )  # fmt: skip
@@ -137,6 +138,6 @@ def _some(images: int, seed: int) -> Tensor:
     return torch.randperm(images, generator=generator)[:MOST].sort().values
 
 
-def _shown(material: Material, split: Split, rows: Tensor) -> Shown:
+def _shown(normalise: Normalise, split: Split, rows: Tensor) -> Shown:
     images, labels = split.take(rows.to(split.labels.device))
-    return Shown(material.normalise(images), labels)
+    return Shown(normalise(images), labels)

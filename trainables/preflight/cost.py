@@ -11,6 +11,7 @@ from trainables.finetuning import FineTuning
 from trainables.instruments import Laps, PeakMemory
 from trainables.optimizers import set_pace
 from trainables.packing import size_of
+from trainables.timing import wait
 
 WARM, TIMED = 2, 10
 """Steps before and while the clock runs."""
@@ -62,11 +63,11 @@ def cost_of(trial: FineTuning) -> Cost:
     began = time.perf_counter()
     for step in range(WARM + TIMED):
         if step == WARM:
-            _wait(device)
+            wait(device)
             began = time.perf_counter()
         rows = order[step % len(order)]
         trial.step(*course.batch(rows, laps), len(rows))
-    _wait(device)
+    wait(device)
     step_seconds = (time.perf_counter() - began) / TIMED
     count = min(VALIDATED, len(trial.val))
     trial.model.eval()
@@ -74,13 +75,8 @@ def cost_of(trial: FineTuning) -> Cost:
     with torch.inference_mode(), trial.precision.autocast():
         for inputs, _ in trial.normalise.batches(trial.val.part(0, count), 128):
             trial.model(inputs)
-    _wait(device)
+    wait(device)
     validation = (time.perf_counter() - began) / count * len(trial.val)
     peak = memory.end()
     state = size_of(trial.state_dict())
     return Cost(step_seconds, len(order), validation, peak, state, trial.gradients.micro.size)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

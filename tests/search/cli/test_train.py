@@ -14,7 +14,7 @@ from tests.search.parts import LOG
 from trainables.builder import from_params
 from trainables.data import load_dataset
 from trainables.material import prepare as material_of
-from trainables.material import settle
+from trainables.settling import settle
 
 RECIPE = """\
 data: tests.search.parts:quadrants

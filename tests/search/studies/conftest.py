@@ -17,6 +17,7 @@ SMALL = {
     "model": "test_resnet",
     "pretrained": False,
     "precision": "fp32",
+    "memory_format": "channels_last",
     "repeats": 2,
     "epochs": 9,
     "registered": False,  # which takes seconds

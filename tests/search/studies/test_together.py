@@ -18,8 +18,9 @@ from search.execution.seat import Shared
 from tests.search.parts import LOG, quadrants
 from tests.search.studies.killing import Killing, records
 from trainables.config import Fixed
-from trainables.material import prepare, settle
+from trainables.material import prepare
 from trainables.protocol import EpochRecord
+from trainables.settling import settle
 
 SETTINGS: dict[str, Any] = {
     "trials": 4, "workers": 2, "together": 2, "finalists": 0, "searcher": "random", "scheduler": "none", "epochs": 4,

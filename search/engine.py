@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from search import register
 from search.execution.clusters import cluster_of
+from search.execution.cores import with_threads, within_memory
 from search.execution.resources import find_resources
 from search.execution.sharing import most_workers, share_cards
 from search.spec import StudySpec
@@ -50,15 +51,33 @@ class Engine:
         spec: What they run on.
         cluster: Entered, and told to start.
         resources: What they have, as far as that is known before anything is measured.
+
+    Attributes:
+        spec: The same, with what has been measured of what it leaves open about cores.
+        resources: Likewise.
     """
 
     def __init__(self, spec: StudySpec, cluster: Cluster, resources: Resources) -> None:
-        self._spec, self._cluster = spec, cluster
+        self.spec, self._cluster = spec, cluster
         self.resources = resources
 
     def compute(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function where the device is."""
         return self._cluster.compute(function, *arguments)
+
+    def take_cores(self, material: Material, known: int | None = None) -> StudySpec:
+        """Decide how many cores a training has, where the spec leaves it open, and say the spec that has it.
+
+        Args:
+            material: What is trained on.
+            known: As many as trainings of the same study had before.
+        """
+        self.spec, self.resources = with_threads(self.spec, self.resources, self._cluster, material, known)
+        return self.spec
+
+    def fit_memory(self, memory: float | None) -> None:
+        """Let no more train at a time than there is memory for: peak of one, MiB, or none where nobody knows."""
+        self.resources = within_memory(self.spec, self.resources, memory)
 
     def decided(self, wanted: Fixed, material: Material) -> Fixed:
         """Constants with every ``auto`` decided here and now.
@@ -69,7 +88,7 @@ class Engine:
         """
         from trainables.settling import settle
 
-        return self.compute(settle, wanted, material, self._spec.threads)
+        return self.compute(settle, wanted, material, self.spec.threads)
 
     def settled(
         self, ledger: Ledger, wanted: Fixed, material: Material, decided: Fixed | None = None
@@ -82,7 +101,7 @@ class Engine:
             material: What is trained on.
             decided: What was decided already, for a ledger that has nothing yet.
         """
-        spec = self._spec
+        spec = self.spec
         fixed = register.settled_once(ledger, wanted)
         if fixed is None:
             fixed = decided if decided is not None else self.decided(wanted, material)
@@ -140,7 +159,7 @@ class Engine:
 
         self._cluster.ready()
         view.on_phase("")
-        spec = self._spec
+        spec = self.spec
         silence = None if spec.silence == "auto" else spec.silence
         with reach(checkpoints.root, may_grow=self._cluster.may_grow) as way:
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from spaces import Choice, InputError, Int, Leaf, Params, SearchSpace, Value
 from trainables.builder import bind, check_parts
@@ -98,11 +99,19 @@ def grace_epochs(space: SearchSpace, fixed: Fixed, material: Material) -> int:
         config = TrialConfig.from_params(raised, fixed)
         if not depth:
             train = Split(material.train, torch.device("cpu"))
-            depth = depth_of(bind(TrialConfig.from_params(params, fixed), material, train).model)
+            depth = _depth(bind(TrialConfig.from_params(params, fixed), material, train).model)
         strategy, _ = make_strategy(config.parts["strategy"], config.epochs)
         warm = round(config.warmup.share * config.epochs + 0.499)
         longest = max(longest, warm + 1, strategy.first_change(depth))
     return min(longest, fixed.epochs)
+
+
+def _depth(model: nn.Module) -> int:
+    """Of one that does not know its layers 1: strategies that go by them have been refused already."""
+    try:
+        return depth_of(model)
+    except InputError:
+        return 1
 
 
 def _check_batches(space: SearchSpace, fixed: Fixed, images: int) -> None:

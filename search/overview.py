@@ -52,6 +52,7 @@ def best_recipe(study: Study) -> str:
         winner = study.result().best
     except LookupError as error:
         raise InputError(str(error)) from None
+    study = load_study(study.store, study.spec.name)  # with what it left open, as it was decided
     ledger = find_study(study.store, study.spec.name)
     seed = ledger.get_trials(deepcopy=False)[winner.number].user_attrs.get("seed")
     return recipe_of(study.spec, winner.params, seed=seed, settled=ledger.user_attrs.get(SETTLED))

@@ -24,6 +24,7 @@ from trainables.memory_format import AS_USUAL
 
 SPEC, SPACE, DIGEST, SETTLED = "spec", "space", "space_digest", "settled"
 BASELINE, UID, SEARCHED = "baseline", "uid", "searched"
+MEMORY = "memory_of_a_trial"
 DATA, WEIGHTS = "data_fingerprint", "weights_fingerprint"
 COMPARISON = "comparison"
 """Of a comparison of two recipes, which is no study: what is compared."""
@@ -137,7 +138,8 @@ def _refuse_another(written: Mapping[str, Any], spec: StudySpec, space: SearchSp
         )
     for key, value in json.loads(spec.model_dump_json()).items():
         before = written[SPEC].get(key, value)
-        may_change = key in CHANGEABLE | _SPACE_FIELDS or _has_moved(written, key, before, value)
+        left_open = key == "cpus_per_trial" and value == "auto"  # it is as it was decided
+        may_change = left_open or key in CHANGEABLE | _SPACE_FIELDS or _has_moved(written, key, before, value)
         if before != value and not may_change:
             raise InputError(
                 f"study {spec.name!r} exists with {key}={before!r}, but now {key}={value!r}; {advice}"
@@ -197,6 +199,27 @@ def settled_in(store: Store, spec: StudySpec) -> Fixed | None:
 def write_settled(ledger: Ledger, fixed: Fixed) -> None:
     """A trial that is resumed tomorrow must run on the same kind of device, in the same way."""
     ledger.study.set_user_attr(SETTLED, fixed.model_dump(include={*MEASURED, "stored_features"}))
+
+
+def threads_in(store: Store, name: str) -> int | None:
+    """Torch threads of a trial of a study that is in the store; none of another, of which that is still open."""
+    if name not in study_names(store):
+        return None
+    written = find_study(store, name).user_attrs.get(SPEC, {}).get("cpus_per_trial", 1)
+    return written if isinstance(written, int) else 1
+
+
+def hold_memory(ledger: Ledger, memory: float | None) -> float | None:
+    """What a trial takes, MiB, as it was measured when the study was new; none where it was not.
+
+    Args:
+        ledger: The study's.
+        memory: What was measured now, if anything.
+    """
+    if memory is not None:
+        ledger.study.set_user_attr(MEMORY, memory)
+    found: float | None = ledger.study.user_attrs.get(MEMORY)
+    return found
 
 
 def read_ledger(store: Store, name: str, space: SearchSpace) -> Ledger:

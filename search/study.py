@@ -106,6 +106,7 @@ class Study:
             prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
             for remark in (*prepared.dataset.remarks, *_advice(spec, prepared)):
                 view.on_note(remark)
+            spec = engine.take_cores(prepared.material, register.threads_in(self.store, spec.name))
             seen = look_before(self, space, prepared, engine, view)  # nothing of it is in the store so far
             prepare(self.store)
             patience = Patience(AWAY, view.on_trouble, lock.check)
@@ -120,6 +121,7 @@ class Study:
             check_processes(spec, space, fixed, prepared.material)
             kind = Kind(spec, fixed, prepared.material)
             engine.share((space, kind))
+            engine.fit_memory(register.hold_memory(ledger, None if seen is None else seen.memory))
             resources = engine.resources
             names = {CONFIRM: register.confirm_name(spec.name), PERTURB: register.perturb_name(spec.name)}
             ledgers = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -12,7 +12,8 @@ class Usage(BaseModel):
 
     Args:
         workers: Trials at a time; none takes what the machine has.
-        cpus_per_trial: Cores of one trial, of all its processes.
+        cpus_per_trial: Cores of one trial, of all its processes; ``auto`` is one for each process, and where fewer
+            trials train at a time than there are cores, as many as are measured to pay.
         gpus_per_trial: Share of a GPU of one trial, or several whole ones; none gives each card as many trials as are
             measured to fit.
         processes_per_trial: Processes that train one trial, each on its part of every batch and on a GPU of its own;
@@ -29,7 +30,7 @@ class Usage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     workers: int | None = Field(default=None, ge=1)
-    cpus_per_trial: int = Field(default=1, ge=1)
+    cpus_per_trial: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     gpus_per_trial: float | None = Field(default=None, ge=0)
     processes_per_trial: int | None = Field(default=None, ge=1)
     sharded: bool = False
@@ -45,7 +46,7 @@ class Usage(BaseModel):
     @property
     def threads(self) -> int:
         """Cores, and torch threads, of each of them."""
-        return max(1, self.cpus_per_trial // self.processes)
+        return 1 if self.cpus_per_trial == "auto" else max(1, self.cpus_per_trial // self.processes)
 
     @property
     def cores(self) -> int:
@@ -89,7 +90,8 @@ class Usage(BaseModel):
             raise ValueError(
                 "`sharded` needs `processes_per_trial` above 1, but got sharded=true, processes_per_trial=1"
             )
-        if self.cpus_per_trial > 1 and self.cpus_per_trial % self.processes:
+        cores = self.cpus_per_trial
+        if cores != "auto" and cores > 1 and cores % self.processes:
             raise ValueError(
                 "`cpus_per_trial` must be a multiple of the trial's processes, but got "
                 f"cpus_per_trial={self.cpus_per_trial}, processes_per_trial={self.processes}"

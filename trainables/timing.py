@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,18 +18,21 @@ PATIENCE = 5.0
 """Seconds after which no further round is begun, but for the fewest."""
 
 BETTER = 0.9
-"""Share of the usual way's time that another must not exceed to be taken."""
+"""Share of a way's time that another one must not reach to be taken in its place."""
+
+K = TypeVar("K")
 
 
-def quickest(ways: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> str:
-    """The name of the way to be taken: the first, unless another one's best round is shorter by a tenth.
+def quickest(ways: Mapping[K, Callable[[], float]], rounds: int = ROUNDS) -> K:
+    """The way to be taken: the first, unless a later one's best round is shorter by a tenth, and so on from that one.
 
     Args:
-        ways: The usual one first. Each does its work once and says the seconds that it took.
+        ways: The usual or the cheapest first. Each does its work once and says the seconds that it took.
         rounds: Timed ones of each, after one that warms up; fewer where they are long.
     """
-    if len(ways) == 1:
-        return next(iter(ways))
+    taken, *others = ways
+    if not others:
+        return taken
     best = dict.fromkeys(ways, float("inf"))
     began = time.perf_counter()
     for number in range(rounds + 1):
@@ -38,9 +42,10 @@ def quickest(ways: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> s
             seconds = once()
             if number:
                 best[name] = min(best[name], seconds)
-    usual = next(iter(ways))
-    least = min(best, key=lambda name: best[name])
-    return least if best[least] < BETTER * best[usual] else usual
+    for other in others:
+        if best[other] < BETTER * best[taken]:
+            taken = other
+    return taken
 
 
 def pass_seconds(model: Callable[[Tensor], Tensor], batch: Tensor, precision: Precision) -> float:

@@ -119,7 +119,7 @@ class Seat:
         self._turn = member.turn if member else lambda: as_one_of(self.ranks)
         self._clock.lap("start")
         self._thread = Thread("training", partial(_use_threads, shared.threads))
-        self._writing = Thread("checkpoints", partial(_use_threads, 1))
+        self._writing = Thread("checkpoints", lambda: None)
         self._written: Future[None] | None = None
         self._ahead: Future[_Told] | None = None
         self._left = False
@@ -267,5 +267,9 @@ def _write(place: Folder, name: str, state: Any) -> None:
 
 
 def _use_threads(threads: int) -> None:
-    """Before a thread trains: how many more it may use for one operation is each thread's own setting."""
+    """Before a thread trains: how many more it may use for one operation is each thread's own setting.
+
+    But a thread's first look takes what any of the process asked for last, so that look is had first.
+    """
+    torch.get_num_threads()
     torch.set_num_threads(threads)

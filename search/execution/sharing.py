@@ -58,7 +58,7 @@ def share_cards(
         number = cluster.compute(_number_that_pays, space, fixed, material, most)
         if number > 1:
             return batched(resources.cpus_per_trial, spec.workers, number, gpus)
-    most = min(most, cluster.cores // spec.cpus_per_trial // gpus)
+    most = min(most, cluster.cores // spec.cores // gpus)
     if resources.together == 1 and spec.gpus_per_trial is None and most > 1:
         room = cluster.compute(_room, space, fixed, material)
         return divided(resources, spec.workers, min(most, room), gpus)

@@ -40,6 +40,7 @@ def preflight(study: Study, view: View) -> Preflight:
     view.on_phase("preparing data")
     with engine_for(spec, early=False) as engine:
         prepared = prepare_study(spec, space, view.on_progress, view.on_phase)
+        engine.take_cores(prepared.material, register.threads_in(study.store, spec.name))
         return _looked(study, space, prepared, engine, view, short=False)
 
 
@@ -62,6 +63,7 @@ def look_before(
         return None
     seen = _looked(study, space, prepared, engine, view, short=True)
     refuse(seen)
+    engine.fit_memory(seen.memory)
     for remark in remarks(seen):
         view.on_note(remark)
     return seen
@@ -70,7 +72,7 @@ def look_before(
 def _looked(
     study: Study, space: SearchSpace, prepared: Prepared, engine: Engine, view: View, *, short: bool
 ) -> Preflight:
-    spec = study.spec
+    spec = engine.spec
     fixed = register.settled_in(study.store, spec)
     if fixed is None:
         view.on_phase("measuring what is faster here")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.answer.race import most_trainings
+from search.execution.cores import MIB, ROOM, free_memory
 from search.execution.resources import Resources
 from search.spec import StudySpec
 from search.view import words
@@ -22,11 +23,6 @@ from trainables.preflight.result import Result, passed, warning
 
 FEWEST = 3
 """Whole trainings that a search must have room for to be called one."""
-
-ROOM = 0.9
-"""Share of free memory and disk that a study may be expected to fill."""
-
-MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -137,7 +133,7 @@ def judged(spec: StudySpec, told: Outlook, store: Path) -> Iterator[Result]:
         yield passed("time", said, **figures)
     fewer = "Let fewer train at once (--set workers=N)."
     elsewhere = "Make room, or keep the store elsewhere (--store)."
-    yield _fits("memory", told.memory, _free_memory(), "all trials that train at once", fewer)
+    yield _fits("memory", told.memory, free_memory(), "all trials that train at once", fewer)
     yield _fits("disk", told.disk, shutil.disk_usage(_there(store)).free, "checkpoints", elsewhere)
 
 
@@ -146,12 +142,6 @@ def _fits(name: str, wanted: float, free: float, what: str, remedy: str) -> Resu
     if wanted > ROOM * free:
         return warning(name, f"{name}_too_small", said, remedy, wanted=wanted, free=free)
     return passed(name, said, wanted=wanted, free=free)
-
-
-def _free_memory() -> float:
-    import psutil
-
-    return float(psutil.virtual_memory().available)
 
 
 def _there(path: Path) -> Path:

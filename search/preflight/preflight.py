@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.answer.race import most_trainings
+from search.execution.cores import MIB, within_memory
 from search.preflight.outlook import Outlook, judged, outlook, searched
 from search.preparation import Prepared
 from search.spec import StudySpec
@@ -43,6 +44,7 @@ class Preflight:
         pictures: What augmentation makes of some images.
         settled: What was measured and taken: arithmetic, device, compiling, trials at a time.
         fixed: The study's constants, with what was decided.
+        memory: Peak of a trial, MiB; none where nothing could be measured.
         seconds: How long it took.
     """
 
@@ -53,6 +55,7 @@ class Preflight:
     pictures: tuple[Picture, ...]
     settled: Mapping[str, Any]
     fixed: Fixed
+    memory: float | None
     seconds: float
 
     @property
@@ -116,16 +119,31 @@ def examine(
     looked = compute(how, recipes_of(space), fixed, judging)
     results = [*looked.results, *missed(space, looked.rates)]
     told = None
+    memory = None if looked.cost is None else looked.cost.memory
+    fitting = within_memory(spec, resources, memory)
     if looked.cost is not None:
-        told = outlook(spec, space, prepared.grace, looked.cost, resources)
+        told = outlook(spec, space, prepared.grace, looked.cost, fitting)
         results += judged(spec, told, store)
+    if fitting.workers < resources.workers:
+        results.append(fewer(fitting.workers, resources.workers, memory or 0.0))
     settled = {name: getattr(fixed, name) for name in MEASURED}
-    settled |= {"workers": resources.workers, "threads": spec.threads}
+    settled |= {"workers": fitting.workers, "threads": spec.threads}
     if looked.cost is not None:
         settled["micro_batch"] = looked.cost.micro
     return Preflight(
-        spec.name, tuple(results), looked.rates, told, looked.pictures, settled, fixed, looked.seconds
+        spec.name, tuple(results), looked.rates, told, looked.pictures, settled, fixed, memory, looked.seconds
     )
+
+
+def fewer(workers: int, cores: int, memory: float) -> Result:
+    """That memory has room for fewer trials than there are cores for."""
+    return warning(
+        "memory", "fewer_at_once",
+        f"memory has room for {words.count(workers, 'trial')} at a time, where there are cores for {cores}: one takes "
+        f"{words.size(memory * MIB)}",
+        "Let a pass keep less (--set micro_batch=N, gradient_checkpointing=true), or search smaller batches.",
+        workers=workers, cores=cores,
+    )  # fmt: skip
 
 
 def recipes_of(space: SearchSpace) -> Mapping[str, Params]:

@@ -56,6 +56,16 @@ def test_each_preset_is_feasible(space):
     assert prepare(space=space, narrow=narrow).grace >= 2
 
 
+def test_a_network_that_knows_no_layers_is_trained_by_strategies_that_need_none():
+    settings = {"model": "tests.search.threaded:Network", "batch_size": 8}
+    assert prepare(**settings, narrow={"strategy": ["full"]}).grace >= 2
+    said = sentence_of(**settings, narrow={"strategy": ["full", "layer_decay"]})
+    assert said == (
+        "strategy='layer_decay': layer-wise strategies need a model that knows its layers (timm's `group_matcher`), "
+        "but Network has none"
+    )
+
+
 def test_a_penalty_without_pretrained_weights():
     said = sentence_of(space="recipe")
     assert (

@@ -15,6 +15,7 @@ from trainables.material import prepare
     ("settings", "processes", "threads", "cores"),
     [
         ({}, 1, 1, 1),
+        ({"cpus_per_trial": "auto"}, 1, 1, 1),
         ({"cpus_per_trial": 4}, 1, 4, 4),
         ({"processes_per_trial": 2}, 2, 1, 2),  # one core each at least
         ({"processes_per_trial": 2, "cpus_per_trial": 6}, 2, 3, 6),

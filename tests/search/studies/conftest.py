@@ -18,6 +18,7 @@ SMALL = {
     "pretrained": False,
     "precision": "fp32",
     "memory_format": "channels_last",
+    "cpus_per_trial": 1,
     "repeats": 2,
     "epochs": 9,
     "registered": False,  # which takes seconds

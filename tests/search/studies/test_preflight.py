@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from search.execution.resources import Resources
+from search.execution.resources import Resources, available_cores
 from search.ledger import records_of
 from search.preflight.before import center_rates
 from search.preflight.outlook import judged, outlook, searched
@@ -20,7 +20,15 @@ from spaces import Float, InputError, SearchSpace, Switch
 from trainables.preflight.cost import Cost
 from trainables.preflight.result import Result, Verdict, passed
 
-SMALL = {"trials": 2, "epochs": 4, "finalists": 0, "workers": 1, "precision": "fp32", "device": "cpu"}
+SMALL = {
+    "trials": 2,
+    "epochs": 4,
+    "finalists": 0,
+    "workers": 1,
+    "cpus_per_trial": 1,
+    "precision": "fp32",
+    "device": "cpu",
+}
 
 
 class Notes(Silent):
@@ -203,6 +211,28 @@ def test_warnings_are_told_and_kept_in_mlflow(store, glyph_weights):
     names = {one.path for one in client.list_artifacts(run.info.run_id)}
     assert {"preflight.html", "preflight.json"} <= names
     assert len(result.trials) == 2
+
+
+class Workers(Notes):
+    """And how many train at a time."""
+
+    def on_study(self, spec, trials, workers: int) -> None:
+        self.workers = workers
+
+
+@pytest.mark.skipif(available_cores() < 2, reason="needs two cores")
+def test_no_more_train_at_a_time_than_memory_has_room_for_when_it_goes_on_too(
+    store, glyph_weights, monkeypatch
+):
+    del glyph_weights
+    monkeypatch.setattr("search.execution.cores.free_memory", lambda: 1e6)
+    first, again = Workers(), Workers()
+    for trials, told in ((1, first), (2, again)):
+        Study.load("digits", store=store, **{**SMALL, "workers": None, "trials": trials}).run(told)
+    said = f"memory has room for 1 trial at a time, where there are cores for {available_cores()}: one takes "
+    assert [note.startswith(said) for note in first.notes].count(True) == 1
+    assert not any(note.startswith(said) for note in again.notes)
+    assert (first.workers, again.workers) == (1, 1)
 
 
 def test_centred_ranges_are_those_of_the_ramps_and_stay_when_the_study_goes_on(store, glyph_weights):

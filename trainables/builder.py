@@ -283,7 +283,12 @@ def _courses(
     if not storable:
         return lambda progress, untouched: on_images(progress)
     head = Head(model, config.regularisation.dropout)
-    made_from = (material.key, config.parts["augmentation"], material.invariances)
+    made_from = (
+        material.key,
+        material.normalise.memory_format,
+        config.parts["augmentation"],
+        material.invariances,
+    )
     return Courses(
         on_images=on_images,
         features=Features(model, train, val, augment, material.normalise, precision, made_from),

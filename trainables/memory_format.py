@@ -17,7 +17,7 @@ def torch_format(name: str) -> torch.memory_format:
     """One of `FORMATS`, as torch has it."""
     import torch
 
-    return torch.channels_last if name == "channels_last" else torch.contiguous_format
+    return {"channels_last": torch.channels_last, "channels_first": torch.contiguous_format}[name]
 
 
 def laid_out(images: torch.Tensor, name: str) -> torch.Tensor:

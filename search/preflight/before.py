@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from search.engine import Engine
     from search.study import Study
 
+MEASURING = "measuring what is faster here"
 LOOKING = "looking whether the study can work"
 
 
@@ -75,7 +76,7 @@ def _looked(
     spec = engine.spec
     fixed = register.settled_in(study.store, spec)
     if fixed is None:
-        view.on_phase("measuring what is faster here")
+        view.on_phase(MEASURING)
         fixed = engine.decided(spec.fixed(), prepared.material)
     view.on_phase(LOOKING)
     return examine(

@@ -45,10 +45,17 @@ def submit(
     """
     from search.jobs.jobs import HOME, Jobs
     from search.reading import load_spec
+    from spaces import InputError
 
-    study, overrides = asked_for(_as_run(context.args))
+    given = _as_run(context.args)
+    if given["like"] is not None:
+        raise InputError(
+            f"`submit` needs a study's name or file, but got --like {given['like']}, which is in a store of this "
+            "machine"
+        )
+    study, overrides = asked_for(given)
     spec = load_spec(study, overrides)
-    job, secret = Jobs(address).submit(spec, store or HOME)
+    job, secret = Jobs(address).submit(spec, store or HOME, center_lr=given["center_lr"])
     for name in secret:
         typer.echo(
             f"${name} was not sent: it holds a password, and a job's settings can be read by all who see the "

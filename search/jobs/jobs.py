@@ -64,6 +64,12 @@ class Job:
         return self.state in {"STOPPED", "SUCCEEDED", "FAILED"}
 
 
+def command(*, center_lr: bool) -> list[str]:
+    """What is called on the cluster's head, beside the study that was sent."""
+    call = ["python", "-m", "search", "run", f"{STEM}.yaml", "--address", "auto"]
+    return [*call, "--center-lr"] if center_lr else call
+
+
 class Jobs:
     """Those of one cluster.
 
@@ -85,12 +91,15 @@ class Jobs:
         with _readable():
             self._client: Any = JobSubmissionClient(address)
 
-    def submit(self, spec: StudySpec, store: str = HOME) -> tuple[str, tuple[str, ...]]:
+    def submit(
+        self, spec: StudySpec, store: str = HOME, *, center_lr: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
         """Have a study run, or go on, on the cluster.
 
         Args:
             spec: The study. Its files, and the user's code that it names, are sent with it.
             store: Where it is kept, on the cluster's head.
+            center_lr: Search learning rates around what ramps suggest there, see `run`.
 
         Returns:
             The job's id, and the environment variables that were kept back because of what is secret in them.
@@ -108,7 +117,7 @@ class Jobs:
         }
         with bundled(spec, own_code(spec)) as folder, _readable(), _all_files():
             id: str = self._client.submit_job(
-                entrypoint=shlex.join(["python", "-m", "search", "run", f"{STEM}.yaml", "--address", "auto"]),
+                entrypoint=shlex.join(command(center_lr=center_lr)),
                 submission_id=f"{spec.name}-{time.strftime('%m%d-%H%M%S')}-{uuid4().hex[:4]}",
                 runtime_env={
                     "working_dir": str(folder),

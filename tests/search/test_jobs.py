@@ -11,7 +11,7 @@ from search.execution.keeper import Keeper
 from search.execution.own_code import own_code
 from search.jobs import bundle
 from search.jobs.bundle import bundled
-from search.jobs.jobs import _stores
+from search.jobs.jobs import _stores, command
 from search.reading import load_spec
 from spaces import InputError
 from tests.trainables.data.pictures import scene
@@ -78,6 +78,12 @@ def test_data_that_are_too_large_are_refused(home, monkeypatch):
 def test_what_is_installed_is_not_sent():
     for trainable in ("torch.nn:Linear", "trainables.builder:from_params", "json:loads"):
         assert own_code(load_spec("digits", {}).model_copy(update={"trainable": trainable})) == []
+
+
+def test_what_is_called_there_is_the_study_that_was_sent():
+    call = ["python", "-m", "search", "run", "study.yaml", "--address", "auto"]
+    assert command(center_lr=False) == call
+    assert command(center_lr=True) == [*call, "--center-lr"]
 
 
 def test_no_password_is_sent(monkeypatch):

@@ -200,7 +200,7 @@ def test_a_study_is_submitted_watched_stopped_and_goes_on(home, typed, tmp_path)
         said = said_to("logs", job, *at).stdout
         assert "the same command goes on where it stopped" in said
         (home / "elsewhere").rename(home / "pictures")
-        again = said_to("submit", *at, "--store", str(there), "study.yaml", "--trials", "5")
+        again = said_to("submit", *at, "--store", str(there), "study.yaml", "--trials", "5", "--center-lr")
         job = again.stdout.splitlines()[0].removeprefix("submitted ")
         followed = said_to("logs", job, "--follow", *at)
         assert followed.returncode == 0, followed.stderr
@@ -230,6 +230,10 @@ def test_nobody_at_the_address(typed):
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
     refused = typed("submit", "digits", "--address", "head:8265")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    refused = typed("submit", "--like", "digits")
+    assert refused.stderr.startswith(
+        "finetune-search: `submit` needs a study's name or file, but got --like digits"
+    )
     refused = typed("submit", "digits", "--trails", "3")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
     assert "No such option" in refused.stderr

@@ -138,7 +138,7 @@ def _refuse_another(written: Mapping[str, Any], spec: StudySpec, space: SearchSp
         )
     for key, value in json.loads(spec.model_dump_json()).items():
         before = written[SPEC].get(key, value)
-        left_open = key == "cpus_per_trial" and value == "auto"  # it is as it was decided
+        left_open = key == "cpus_per_trial" and "auto" in {before, value}  # it is as it was decided
         may_change = left_open or key in CHANGEABLE | _SPACE_FIELDS or _has_moved(written, key, before, value)
         if before != value and not may_change:
             raise InputError(

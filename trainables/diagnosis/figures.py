@@ -13,18 +13,24 @@ CHANCE = "val/chance"
 """Accuracy on the validation split of who names its commonest class whatever the image."""
 RATIO = "train/update_ratio"
 """Length of a step beside that of the weights; with a slash and a group's name, of that group."""
+LARGEST = 3.5e38
+"""No figure of a training is larger: float32 ends below. What is, was not measured, and sums of it might have no end."""
 
 
 def known(record: EpochRecord, name: str) -> float | None:
-    """A metric of one epoch; none where it was not measured, or is no finite number."""
+    """A metric of one epoch; none where it was not measured, or is no number that a training can give."""
     value = record.metrics.get(name, math.nan)
-    return value if math.isfinite(value) else None
+    return value if _is_measured(value) else None
 
 
 def column(records: Sequence[EpochRecord], name: str) -> list[float] | None:
-    """A metric's values, one an epoch; none where an epoch has it not, or not as a finite number."""
+    """A metric's values, one an epoch; none where an epoch has it not, or not as a number that a training can give."""
     values = [record.metrics.get(name, math.nan) for record in records]
-    return values if values and all(map(math.isfinite, values)) else None
+    return values if values and all(map(_is_measured, values)) else None
+
+
+def _is_measured(value: float) -> bool:
+    return math.isfinite(value) and abs(value) <= LARGEST
 
 
 def skill(accuracy: float, chance: float) -> float:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trainables.diagnosis.diagnosis import Diagnosis
@@ -162,6 +162,12 @@ METRICS = st.sampled_from(
 
 
 @given(st.lists(st.dictionaries(METRICS, NUMBERS), max_size=15))
+@example(
+    [
+        {"train/loss": loss, "val/loss": 0.0, "train/accuracy": hits}
+        for loss, hits in [(1.0, 0.0), (0.0, 9e307), (2.0, 9e307)]
+    ]
+)
 def test_whatever_a_training_measures_what_is_said_of_it_is_plain_data(metrics):
     records = [EpochRecord(epoch, 0.0, one) for epoch, one in enumerate(metrics, start=1)]
     for found in diagnose(records):

@@ -28,7 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "docs" / name for name in ("benchmarks.md", "search.md", "answer.md")]
+PAGES = [ROOT / "docs" / name for name in ("benchmarks.md", "search.md", "answer.md", "preflight.md")]
 BLOCK = re.compile(r"(<!-- made by: (?P<command>[^\n]+?) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL)
 
 

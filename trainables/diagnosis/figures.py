@@ -14,7 +14,7 @@ CHANCE = "val/chance"
 RATIO = "train/update_ratio"
 """Length of a step beside that of the weights; with a slash and a group's name, of that group."""
 LARGEST = 3.5e38
-"""No figure of a training is larger: float32 ends below. What is, was not measured, and sums of it might have no end."""
+"""No figure of a training is larger, since float32 ends below: what is, was not measured, and its sums may overflow."""
 
 
 def known(record: EpochRecord, name: str) -> float | None:

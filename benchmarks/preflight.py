@@ -67,8 +67,8 @@ def main() -> None:
             measuring, looking = clock.seconds(MEASURING), clock.seconds(LOOKING)
             shares.append((measuring + looking) / took)
             print(
-                f"| {given.study}, run {run + 1} | {measuring:.1f} | {looking:.1f} | {took:.0f} | {100 * shares[-1]:.1f} % | "
-                f"{whole:.1f} |",
+                f"| {given.study}, run {run + 1} | {measuring:.1f} | {looking:.1f} | {took:.0f} | "
+                f"{100 * shares[-1]:.1f} % | {whole:.1f} |",
                 flush=True,
             )
     print(f"\nmedian share {100 * statistics.median(shares):.1f} %, n = {given.runs}")

@@ -42,9 +42,7 @@ SLOW = {
     "limits": ["--seeds", "1", "--workers", "2", "--limits", "20"],
     "confirming": ["--studies", "20"],
     "mattering": ["--studies", "2"],
-    "ranks": ["--rounds", "1"],
     "data": ["--images", "60", "--size", "32", "--epochs", "1"],
-    "transfer": ["--seeds", "1", "--epochs", "2", "--repeats", "1"],
 }
 RUNS = QUICK | SLOW
 

@@ -87,6 +87,39 @@ def looking_for(test: str) -> Iterator[Looking]:
             looking.close()
 
 
+LEGIBLE = """() => {
+  const touching = [...document.querySelectorAll('svg')].flatMap(chart => {
+    const boxes = [...chart.querySelectorAll('text')].filter(one => !one.hasAttribute('transform'))
+      .map(one => [one.textContent, one.getBoundingClientRect()]);
+    return boxes.flatMap(([one, a], index) => boxes.slice(index + 1).filter(([, b]) => {
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      return wide > 2 && high > 5; }).map(([other]) => [one, other]));
+  });
+  const small = [...document.querySelectorAll('svg')].map(chart =>
+    12 * chart.getBoundingClientRect().width / chart.viewBox.baseVal.width);
+  return {
+    overflow: document.documentElement.scrollWidth - innerWidth, width: innerWidth,
+    touching: touching, smallest: Math.min(...small), charts: small.length };
+}"""
+
+
+def check_legible(page: Page, width: int, charts: int | None = None) -> None:
+    """Nothing sticks out of a page, and the words of its charts neither touch nor are too small to be read.
+
+    Args:
+        page: As it is now.
+        width: Of its window, pixels.
+        charts: How many it has; at least one if not given.
+    """
+    seen = page.evaluate(LEGIBLE)
+    assert seen["width"] == width
+    assert seen["overflow"] <= 0
+    assert seen["touching"] == []
+    assert seen["smallest"] >= 9  # pixels of a letter's height
+    assert seen["charts"] == charts if charts is not None else seen["charts"] > 0
+
+
 def coloured(drawing: Locator) -> int:
     """How many pixels of a drawing are neither white, black nor grey."""
     from PIL import Image

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from trainables.evaluation import BATCH
 from trainables.material import Material
 from trainables.memory import MIB
 from trainables.precision import Precision
-from trainables.timing import wait
+from trainables.timing import pass_seconds, seconds_of
 
 STEPS = 3
 """Of each recipe whose memory is measured: the optimizer has all its state after the first."""
@@ -138,24 +138,12 @@ def gain_of(models: list[nn.Module], batch: Tensor, precision: Precision) -> flo
         generator = torch.Generator(batch.device)
         stack.run([Request(network, batch, judge, generator) for network in networks], precision)
 
-    def alone() -> None:
-        with precision.autocast():
-            loss = models[0](batch).float().square().mean()
-        loss.backward()
-
+    alone = partial(pass_seconds, models[0], batch, precision)
     for _ in range(2):
         as_one()
         alone()
-    rounds = [(_seconds(as_one, batch.device), _seconds(alone, batch.device)) for _ in range(ROUNDS)]
+    rounds = [(seconds_of(as_one, batch.device), alone()) for _ in range(ROUNDS)]
     return len(models) * min(one for _, one in rounds) / min(all_ for all_, _ in rounds)
-
-
-def _seconds(act: Callable[[], None], device: torch.device) -> float:
-    wait(device)
-    began = time.perf_counter()
-    act()
-    wait(device)
-    return time.perf_counter() - began
 
 
 def _bytes(images: Images) -> int:

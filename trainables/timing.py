@@ -56,12 +56,21 @@ def pass_seconds(model: Callable[[Tensor], Tensor], batch: Tensor, precision: Pr
         batch: Normalised images [B, C, H, W].
         precision: The arithmetic.
     """
-    wait(batch.device)
+
+    def forward_and_backward() -> None:
+        with precision.autocast():
+            loss = model(batch).float().square().mean()
+        loss.backward()
+
+    return seconds_of(forward_and_backward, batch.device)
+
+
+def seconds_of(act: Callable[[], None], device: torch.device) -> float:
+    """Seconds until a device has done what `act` asks of it."""
+    wait(device)
     began = time.perf_counter()
-    with precision.autocast():
-        loss = model(batch).float().square().mean()
-    loss.backward()
-    wait(batch.device)
+    act()
+    wait(device)
     return time.perf_counter() - began
 
 

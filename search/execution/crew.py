@@ -101,7 +101,7 @@ class Crew:
         self._others: list[Any] = []
         self._hire()
         self._seat = Seat(self._shared, asked)
-        self._own = Thread("crew", lambda: None)
+        self._own = Thread("crew")
         self._met = self._begun = False
 
     def begin(self, config: dict[str, Any]) -> None:

@@ -119,7 +119,7 @@ class Seat:
         self._turn = member.turn if member else lambda: as_one_of(self.ranks)
         self._clock.lap("start")
         self._thread = Thread("training", partial(_use_threads, shared.threads))
-        self._writing = Thread("checkpoints", lambda: None)
+        self._writing = Thread("checkpoints")
         self._written: Future[None] | None = None
         self._ahead: Future[_Told] | None = None
         self._left = False

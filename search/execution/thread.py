@@ -16,10 +16,10 @@ class Thread:
 
     Args:
         name: Its name.
-        begin: What it does first.
+        begin: What it does first, if anything.
     """
 
-    def __init__(self, name: str, begin: Callable[[], None]) -> None:
+    def __init__(self, name: str, begin: Callable[[], None] = lambda: None) -> None:
         self._queue: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         self._thread = threading.Thread(target=self._loop, args=(begin,), name=name, daemon=True)
         self._thread.start()
